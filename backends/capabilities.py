@@ -1,0 +1,73 @@
+"""The whole contract between the gateway and its engines.
+
+Chat is the one capability without neutral structs: its contract is OpenAI's chat-completions JSON,
+because every chat engine and every fallback speaks it already. `ChatRequest.fields` is that JSON,
+validated; answers and stream events come back specification-conformant whatever the engine does.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from msgspec import Struct
+
+Capability = Literal["chat", "embedding"]
+ChatOperation = Literal["chat/completions", "completions"]
+
+
+class ChatRequest(Struct):
+    """One chat (or legacy completion) request.
+
+    `model` is the name the caller used and the one that answers carry; the backend puts its
+    engine's own name on the way down.
+    """
+
+    operation: ChatOperation
+    model: str
+    fields: dict[str, Any]
+
+
+class Chat(Protocol):
+    """An engine that continues conversations."""
+
+    async def complete(self, request: ChatRequest) -> bytes:
+        """The whole answer as JSON. Raises a `CompatError`."""
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[bytes]:
+        """Complete SSE events, several per item when the engine sent several at once.
+
+        Returns once the engine has accepted the request, so that a refusal is still a status code.
+        Closing the iterator stops the generation. Raises a `CompatError`, also while iterating.
+        """
+
+
+class EmbedRequest(Struct):
+    """Texts, or texts as the model's own token ids."""
+
+    inputs: list[str] | list[list[int]]
+    dimensions: int | None = None
+
+
+class Embedded(Struct):
+    """`vectors`: float32 little endian, row by row, `len(inputs)` x `dimensions`, unit length."""
+
+    vectors: bytes
+    dimensions: int
+    tokens: int
+
+
+class Embed(Protocol):
+    """An engine that turns texts into vectors."""
+
+    async def embed(self, request: EmbedRequest) -> Embedded:
+        """Raises `ContextTooLong` or `InvalidRequest` (param `input`) or `EngineFailed`."""
+
+
+@runtime_checkable
+class Health(Protocol):
+    """What every backend can be asked, whatever it is for."""
+
+    async def healthy(self) -> bool:
+        """True if the engine would answer now. Never raises; answers within two seconds."""
+
+    async def close(self) -> None:
+        """Give connections back."""

@@ -1,0 +1,66 @@
+"""Any server that speaks OpenAI's API: vLLM, TGI, SGLang, Ollama, llama-server, the vendor itself.
+
+Needs a URL (ending in `/v1` as a rule) and, where the server wants one, a key.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import msgspec
+
+from backends.capabilities import ChatRequest
+from backends.chat.events import EventRelay, Step, decode, encode
+from backends.chat.specification import Conformer
+from backends.errors import EngineFailed
+from backends.refusals import refusal
+from backends.transport import Answer, Transport
+
+
+class OpenAICompatible:
+    """Implements `Chat`. `upstream_model`: the name that the server knows the model by."""
+
+    health_path = "/models"
+
+    def __init__(self, transport: Transport, *, upstream_model: str) -> None:
+        self._transport = transport
+        self._upstream_model = upstream_model
+
+    async def complete(self, request: ChatRequest) -> bytes:
+        fields, steps = self.prepare(request)
+        answer = await self._send(request, fields)
+        async with answer:
+            body = await answer.read()
+        try:
+            whole = decode(body)
+            for step in steps:
+                whole = step.answer(whole)
+            return encode(Conformer(request).answer(whole))
+        except (msgspec.DecodeError, AttributeError, KeyError, TypeError) as error:
+            raise EngineFailed("the engine answered with something that is no answer") from error
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[bytes]:
+        fields, steps = self.prepare(request)
+        answer = await self._send(request, fields)
+        return self._events(answer, EventRelay(Conformer(request), steps))
+
+    async def healthy(self) -> bool:
+        return await self._transport.get_status(self.health_path, timeout=2.0) == 200
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    def prepare(self, request: ChatRequest) -> tuple[dict[str, Any], Sequence[Step]]:
+        """What to send, and what to do with what comes back before it is conformed."""
+        return {**request.fields, "model": self._upstream_model}, ()
+
+    async def _send(self, request: ChatRequest, fields: dict[str, Any]) -> Answer:
+        answer = await self._transport.post(f"/{request.operation}", encode(fields))
+        if answer.status != 200:
+            async with answer:
+                raise refusal(answer.status, answer.headers, await answer.read())
+        return answer
+
+    async def _events(self, answer: Answer, relay: EventRelay) -> AsyncIterator[bytes]:
+        async with answer:
+            async for events in relay.relay(answer.chunks()):
+                yield events

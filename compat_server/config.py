@@ -1,0 +1,100 @@
+"""Settings: defaults, then the TOML file named by `COMPAT_CONFIG`, then the environment."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import platformdirs
+from msgspec import Struct
+
+from backends.capabilities import Capability
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message names file and key."""
+
+
+class BackendByUrl(Struct, forbid_unknown_fields=True):
+    """Any OpenAI-shaped server, as one more model.
+
+    `url` ends in `/v1` as a rule. `upstream_model`: the server's own name for it, if it differs.
+    `api_key_env`: the environment variable that holds the server's key.
+    """
+
+    model: str
+    capability: Capability
+    url: str
+    upstream_model: str = ""
+    api_key_env: str = ""
+    context: int = 0
+    quality: int = 10
+    owned_by: str = "backend"
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    """Applied before any work is done. `body_bytes`: of a JSON request."""
+
+    body_bytes: int = 32 * 1024 * 1024
+    json_depth: int = 64
+
+
+class Settings(Struct, forbid_unknown_fields=True):
+    """`models`: local models to run; None is every default and pulled one. `workers`: gateways."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    models: list[str] | None = None
+    backend: list[BackendByUrl] = []
+    aliases: dict[str, str] = {}
+    api_keys: list[str] = []
+    allowed_hosts: list[str] = []
+    limits: Limits = Limits()
+    home: Path = Path()
+    models_dir: Path = Path()
+    database_url: str | None = None
+
+    @property
+    def url(self) -> str:
+        host = "localhost" if self.host in ("127.0.0.1", "::1") else self.host
+        return f"http://{host}:{self.port}"
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Raises `ConfigError`."""
+    settings = from_file(environment.get("COMPAT_CONFIG"))
+    settings.host = environment.get("COMPAT_HOST", settings.host)
+    if port := environment.get("COMPAT_PORT"):
+        if not port.isdecimal() or not 0 < int(port) < 65536:
+            raise ConfigError(f"COMPAT_PORT must be a port number, not {port!r}")
+        settings.port = int(port)
+    settings.home = Path(environment.get("COMPAT_HOME") or default_home()).expanduser().absolute()
+    settings.models_dir = (
+        Path(environment.get("COMPAT_MODELS") or default_models()).expanduser().absolute()
+    )
+    settings.database_url = environment.get("DATABASE_URL") or None
+    return settings
+
+
+def from_file(path: str | None) -> Settings:
+    if not path:
+        return Settings()
+    try:
+        return msgspec.toml.decode(Path(path).read_bytes(), type=Settings)
+    except OSError as error:
+        raise ConfigError(f"COMPAT_CONFIG: {error}") from error
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def default_home() -> Path:
+    """State. Root's is outside its home: the database's unprivileged user has to get there."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/compat-server")
+    return Path(platformdirs.user_data_dir("compat-server"))
+
+
+def default_models() -> Path:
+    """Models, shared by every clone and home of this user."""
+    return Path(platformdirs.user_cache_dir("compat-server")) / "models"

@@ -1,0 +1,78 @@
+"""POST /completions (legacy)
+
+https://platform.openai.com/docs/api-reference/completions/create
+"""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from backends.capabilities import ChatRequest
+from backends.errors import InvalidRequest
+from compat_server.json_body import decode
+from compat_server.openai.chat import Penalty, Stop, StreamOptions
+from compat_server.openai.errors import invalid
+from compat_server.relay import Call, Reply
+from compat_server.state import State
+
+Token = Annotated[int, Meta(ge=0)]
+
+
+class CompletionRequest(Struct):
+    """Only what is looked at here; other fields go to the engine or are ignored."""
+
+    model: Annotated[str, Meta(min_length=1)]
+    prompt: str | list[str | int | list[Token]]
+    best_of: Annotated[int, Meta(ge=1, le=20)] | None = None
+    echo: bool | None = None
+    frequency_penalty: Penalty | None = None
+    logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
+    logprobs: Annotated[int, Meta(ge=0, le=5)] | None = None
+    max_tokens: Annotated[int, Meta(ge=0)] | None = None
+    n: Annotated[int, Meta(ge=1, le=128)] | None = None
+    presence_penalty: Penalty | None = None
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    stop: Stop = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    suffix: str | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+
+
+async def create(call: Call, state: State) -> Reply:
+    """The whole answer, or its events."""
+    fields = decode(call.body, depth=state.settings.limits.json_depth)
+    if call.model:
+        fields["model"] = call.model
+    try:
+        wanted = msgspec.convert(fields, CompletionRequest)
+    except msgspec.ValidationError as error:
+        raise invalid(error, fields) from None
+    if wanted.stream_options and not wanted.stream:
+        raise InvalidRequest(
+            "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
+            param="stream_options",
+        )
+    if isinstance(wanted.prompt, list):
+        check_prompts(wanted.prompt)
+    request = ChatRequest("completions", wanted.model, fields)
+    if wanted.stream:
+        entry, events = await state.dispatch.stream(request)
+        return Reply(events, entry)
+    entry, body = await state.dispatch.complete(request)
+    return Reply(body, entry)
+
+
+def check_prompts(prompts: list[str | int | list[int]]) -> None:
+    """Texts, tokens, or lists of tokens: one of them, and not nothing."""
+    if not prompts or any(p == [] for p in prompts):
+        raise InvalidRequest("Invalid 'prompt': empty array.", param="prompt", code="empty_array")
+    if len({type(p) for p in prompts}) != 1:
+        raise InvalidRequest(
+            "Invalid type for 'prompt': expected a string, an array of strings, an array of "
+            "integers or an array of integer arrays.",
+            param="prompt",
+            code="invalid_type",
+        )

@@ -1,0 +1,172 @@
+"""The hot paths: raw ASGI from the socket to the dialect's handler and back.
+
+A handler takes a `Call` and gives a `Reply`, whose body is either the whole answer or framed
+server-sent events. Everything they share is here once: reading the body under its cap, noticing
+that the caller left, and turning a failure into the vendor's form before or after the first byte.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, cast
+from urllib.parse import unquote
+
+from litestar import asgi
+from litestar.handlers import ASGIRouteHandler
+from litestar.types import HTTPScope, Receive, Scope, Send
+from msgspec import Struct
+from sse_starlette import EventSourceResponse
+
+from backends.errors import CompatError, EngineFailed, MethodNotAllowed, TooLarge
+from compat_server import errors
+from compat_server.record import record_of
+from compat_server.state import State
+from routing.catalogue import Entry
+
+PING_SECONDS = 15
+"""Comment lines keep proxies from closing a stream while a long prompt is read."""
+
+
+class Call(Struct):
+    """One request. `model`: named by the path rather than the body (Azure's form), else empty."""
+
+    body: bytes
+    model: str = ""
+
+
+class Reply(Struct):
+    """`body`: JSON, or an iterator over framed events. `entry`: who answered."""
+
+    body: bytes | AsyncIterator[bytes]
+    entry: Entry
+
+
+Handler = Callable[[Call, State], Awaitable[Reply]]
+
+
+class CallerLeft(Exception):
+    """The caller closed the connection; there is nobody to answer."""
+
+
+def hot(paths: Sequence[str], handler: Handler) -> ASGIRouteHandler:
+    """`handler` behind POST on each of `paths`."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await relay(handler, cast("HTTPScope", scope), receive, send)
+        except CompatError as error:
+            await errors.respond(error, scope, send)
+
+    return asgi(list(paths), copy_scope=False)(answer)
+
+
+async def relay(handler: Handler, scope: HTTPScope, receive: Receive, send: Send) -> None:
+    if scope["method"] != "POST":
+        raise MethodNotAllowed(f"Not allowed to {scope['method']} on {scope['path']}.")
+    state: State = scope["litestar_app"].state.compat
+    body = await read_body(receive, state.settings.limits.body_bytes)
+    call = Call(body, unquote(scope["path_params"].get("model", "")))
+    try:
+        reply = await unless_caller_leaves(receive, handler(call, state))
+    except CallerLeft:
+        record_of(scope).caller_left = True
+        return
+    record = record_of(scope)
+    record.model = reply.entry.id
+    headers = [
+        (b"x-compat-model", reply.entry.id.encode()),
+        (b"x-compat-route", b"local" if reply.entry.local else b"backend"),
+    ]
+    if not isinstance(reply.body, bytes):
+        await stream(reply.body, headers, scope, receive, send)
+        return
+    headers += [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(reply.body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body, "more_body": False})
+
+
+async def stream(
+    events: AsyncIterator[bytes],
+    headers: list[tuple[bytes, bytes]],
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    """Events as they come. Closing them, when the caller leaves, stops the engine."""
+    response = EventSourceResponse(
+        ending_in_error(events, scope),
+        headers={"cache-control": "no-cache"},
+        ping=PING_SECONDS,
+        sep="\n",
+    )
+    response.raw_headers += headers
+    await response(scope, receive, send)  # type: ignore[arg-type]
+
+
+async def ending_in_error(events: AsyncIterator[bytes], scope: Scope) -> AsyncIterator[bytes]:
+    """What fails after the first byte becomes the stream's last event."""
+    record = record_of(scope)
+    try:
+        async for event in events:
+            record.first_byte()
+            yield event
+    except CompatError as error:
+        record.failed = error
+        yield errors.event(error, scope)
+    except Exception as error:  # noqa: BLE001
+        failure = EngineFailed("the answer broke off")
+        record.failed = error
+        yield errors.event(failure, scope)
+    finally:
+        close = getattr(events, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The whole body. Raises `TooLarge` as soon as it is over `limit` bytes."""
+    message: Any = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        if len(body) > limit:
+            raise too_large(limit)
+        return body
+    buffer = bytearray(body)
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise CallerLeft
+        buffer += message.get("body", b"")
+        if len(buffer) > limit:
+            raise too_large(limit)
+    return bytes(buffer)
+
+
+def too_large(limit: int) -> TooLarge:
+    return TooLarge(f"Maximum content size limit ({limit} bytes) exceeded.")
+
+
+async def unless_caller_leaves(receive: Receive, answering: Awaitable[Reply]) -> Reply:
+    """Awaits the answer; a caller who leaves cancels it, which stops the engine."""
+    me = asyncio.current_task()
+    left = False
+
+    async def watch() -> None:
+        nonlocal left
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        left = True
+        if me is not None:
+            me.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        return await answering
+    except asyncio.CancelledError:
+        if left:
+            raise CallerLeft from None
+        raise
+    finally:
+        watching.cancel()

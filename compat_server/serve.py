@@ -1,0 +1,210 @@
+"""`compat-server serve`: everything that has to run, started in order and kept running.
+
+PostgreSQL, then its migrations; the engines meanwhile; then the gateways. This process only
+supervises: it answers no request, and whatever ends is started again.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import msgspec
+from filelock import FileLock, Timeout
+
+from backends.engines import start_command
+from backends.local import LocalProcess, Program
+from backends.models import Model, folder
+from backends.storage.migrate import migrate
+from backends.storage.postgres import EmbeddedPostgres
+from compat_server.config import ConfigError, Settings
+from compat_server.guard import check_binding
+from compat_server.state import local, local_models, socket_of
+
+Ready = Callable[[Settings, list[Model]], None]
+
+START_SECONDS = 120.0
+"""The longest that an engine may take to load its model."""
+
+
+class Server:
+    """All processes of one server. `home`, port and lock are its own; many run side by side."""
+
+    def __init__(self, settings: Settings, sockets: Path, listener: socket.socket) -> None:
+        self._settings = settings
+        self._sockets = sockets
+        self._listener = listener
+        self._logs = settings.home / "logs"
+        self.models = list(local_models(settings))
+        self._engines: dict[str, LocalProcess] = {}
+        self._gateways: list[LocalProcess] = []
+        self._postgres: LocalProcess | None = None
+
+    async def start(self) -> None:
+        """Returns once every enabled capability answers. Raises what the first failure was."""
+        for model in self.models:
+            self._engines[model.id] = await self._run(self._engine(model))
+        database = self._settings.database_url or await self._start_postgres()
+        await asyncio.to_thread(migrate, database)
+        for number in range(self._settings.workers):
+            self._gateways.append(await self._run(self._gateway(number, database)))
+        self._describe(database)
+        for process in [*self._engines.values(), *self._gateways]:
+            await process.wait_healthy(START_SECONDS)
+        self._describe(database)
+
+    async def stop(self) -> None:
+        """Gateways first, so that what they are saying can be finished; the database last."""
+        await asyncio.gather(*(gateway.stop() for gateway in self._gateways))
+        await asyncio.gather(*(engine.stop() for engine in self._engines.values()))
+        if self._postgres is not None:
+            await self._postgres.stop()
+        (self._settings.home / "server.json").unlink(missing_ok=True)
+
+    async def _run(self, program: Program) -> LocalProcess:
+        process = LocalProcess(program, self._logs / f"{program.name}.log")
+        await process.start()
+        return process
+
+    async def _start_postgres(self) -> str:
+        postgres = EmbeddedPostgres(self._settings.home / "postgres", self._sockets / "pg")
+        self._postgres = await self._run(postgres.program())
+        await self._postgres.wait_healthy(30.0)
+        return postgres.url
+
+    def _engine(self, model: Model) -> Program:
+        entry = local(model, self._settings, self._sockets)
+        command = start_command(
+            model, folder(model, self._settings.models_dir), socket_of(model, self._sockets)
+        )
+        return Program(model.id, command, entry.backend.healthy)  # type: ignore[union-attr]
+
+    def _gateway(self, number: int, database: str) -> Program:
+        return Program(
+            name=f"gateway-{number}",
+            command=[sys.executable, "-m", "compat_server.gateway"],
+            healthy=self._gateway_healthy,
+            environment={
+                "COMPAT_LISTENER": str(self._listener.fileno()),
+                "COMPAT_SOCKETS": str(self._sockets),
+                "COMPAT_DATABASE": database,
+            },
+            pass_fds=[self._listener.fileno()],
+            stop_seconds=15.0,
+        )
+
+    async def _gateway_healthy(self) -> bool:
+        host, port = self._listener.getsockname()[:2]
+        host = f"[{host}]" if ":" in host else host
+        url = f"http://{host}:{port}/health/ready"
+        limit = aiohttp.ClientTimeout(total=3)
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            async with (
+                aiohttp.ClientSession(timeout=limit) as session,
+                session.get(url, headers={"host": "localhost"}) as response,
+            ):
+                return response.status == 200 or bool(self._settings.backend)
+        return False
+
+    def _describe(self, database: str) -> None:
+        """`server.json`: what runs where, for scripts and for cleaning up after a hard kill."""
+        described = {
+            "pid": os.getpid(),
+            "url": self._settings.url,
+            "gateways": [gateway.pid for gateway in self._gateways],
+            "engines": {name: engine.pid for name, engine in self._engines.items()},
+            "postgres": self._postgres.pid if self._postgres else None,
+            "database": database if self._postgres else None,
+            "sockets": str(self._sockets),
+        }
+        path = self._settings.home / "server.json"
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(described)))
+        fresh.replace(path)
+
+
+async def run(settings: Settings, ready: Ready) -> None:
+    """Serves until Ctrl-C or SIGTERM. `ready` is called once everything answers."""
+    check_binding(settings)
+    with exclusive(settings.home), runtime_folder(settings.home) as sockets:
+        listener = listen(settings)
+        server = Server(settings, sockets, listener)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        starting = asyncio.create_task(server.start())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                ready(settings, server.models)
+                await stopping
+        finally:
+            for task in (starting, stopping):
+                task.cancel()
+            await asyncio.gather(starting, stopping, return_exceptions=True)
+            await server.stop()
+            listener.close()
+
+
+@contextmanager
+def exclusive(home: Path) -> Iterator[None]:
+    """Two servers in one home would share a database cluster. Raises `ConfigError`."""
+    home.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(home / "server.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ConfigError(
+            f"another server is running in {home}. Stop it, or set COMPAT_HOME and COMPAT_PORT for "
+            "a second one."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def runtime_folder(home: Path) -> Iterator[Path]:
+    """A folder with a short path for unix sockets, which may have 107 bytes at most."""
+    with contextlib.suppress(OSError, msgspec.DecodeError, KeyError):
+        left = Path(msgspec.json.decode((home / "server.json").read_bytes())["sockets"])
+        # Left by a server that was killed: the lock says that it runs no more.
+        if left.name.startswith("compat-"):
+            shutil.rmtree(left, ignore_errors=True)
+    place = Path(tempfile.mkdtemp(prefix="compat-"))
+    # The database's unprivileged user has to pass through; the sockets have modes of their own.
+    place.chmod(0o711)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The listening socket that all gateways inherit. Raises `ConfigError` if the port is taken."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"cannot listen on {settings.host}:{settings.port} ({error.strerror}). "
+            "Set COMPAT_PORT to another port."
+        ) from error
+    listener.listen(2048)
+    listener.set_inheritable(True)
+    return listener

@@ -1,0 +1,32 @@
+"""From a model's name to an answer: the one place that decides who answers.
+
+Today each model has one deployment. Retries, fallback and cooling down belong here only.
+"""
+
+from collections.abc import AsyncIterator
+from typing import cast
+
+from backends.capabilities import Chat, ChatRequest, Embed, Embedded, EmbedRequest
+from routing.catalogue import Catalogue, Entry
+
+
+class Dispatch:
+    """Every method returns who answered along with the answer."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+
+    async def complete(self, request: ChatRequest) -> tuple[Entry, bytes]:
+        """Raises a `CompatError`."""
+        entry = self.catalogue.find_for("chat", request.model)
+        return entry, await cast("Chat", entry.backend).complete(request)
+
+    async def stream(self, request: ChatRequest) -> tuple[Entry, AsyncIterator[bytes]]:
+        """Raises a `CompatError`, also while iterating."""
+        entry = self.catalogue.find_for("chat", request.model)
+        return entry, await cast("Chat", entry.backend).stream(request)
+
+    async def embed(self, model: str, request: EmbedRequest) -> tuple[Entry, Embedded]:
+        """Raises a `CompatError`."""
+        entry = self.catalogue.find_for("embedding", model)
+        return entry, await cast("Embed", entry.backend).embed(request)
