@@ -6,7 +6,7 @@ validated; answers and stream events come back specification-conformant whatever
 """
 
 from collections.abc import AsyncIterator
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -62,7 +62,6 @@ class Embed(Protocol):
         """Raises `ContextTooLong` or `InvalidRequest` (param `input`) or `EngineFailed`."""
 
 
-@runtime_checkable
 class Health(Protocol):
     """What every backend can be asked, whatever it is for."""
 

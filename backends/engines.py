@@ -6,6 +6,7 @@ A new engine is one file in `backends/<capability>/` and one entry in each table
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol, cast
 
 from msgspec import Struct
 
@@ -31,14 +32,15 @@ class Deployment(Struct):
     headers: Mapping[str, str] = {}
 
 
-class Backend(Chat, Embed, Health):
-    """What `connect` returns: its capability's methods and `Health`."""
+class Backend(Chat, Embed, Health, Protocol):
+    """What `connect` returns. Only the methods of the deployment's own capability are there."""
 
 
 def connect(deployment: Deployment) -> Backend:
     """The adapter for a deployment. Opens no connection yet."""
     transport = Transport(deployment.url, engine=deployment.model, headers=deployment.headers)
-    return ADAPTERS[deployment.capability, deployment.engine](transport, deployment)  # type: ignore[return-value]
+    adapter = ADAPTERS[deployment.capability, deployment.engine](transport, deployment)
+    return cast("Backend", adapter)
 
 
 ADAPTERS: dict[tuple[Capability, str], Callable[[Transport, Deployment], object]] = {

@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def main() -> int:
     try:
         outcome = rounds.run(targets, options.rounds, cores or (None, None))
         imported_s = None if options.peers_only else import_seconds("compat_server.app")
-    except RuntimeError as failure:
+    except (RuntimeError, subprocess.TimeoutExpired) as failure:
         print(failure, file=sys.stderr)
         return 1
     command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])

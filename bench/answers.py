@@ -1,6 +1,7 @@
 """The fake engine's answers, built once as bytes in OpenAI's wire format."""
 
 import base64
+import itertools
 import json
 import random
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
     b"Cache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
+# Not always the same one: LiteLLM ends a stream that repeats a chunk a hundred times.
+WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog", "and", "sleeps"]
 TOKENS = {"prompt_tokens": 42, "completion_tokens": 20, "total_tokens": 62}
 
 
@@ -44,7 +47,7 @@ def answer(payload: dict[str, Any], status: str = "200 OK") -> bytes:
 
 def completion(model: str) -> bytes:
     """The response of a chat completion that does not stream."""
-    message = {"role": "assistant", "content": "The quick brown fox jumps over the lazy dog. " * 2}
+    message = {"role": "assistant", "content": " ".join(WORDS * 2)}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
     head = {"id": "chatcmpl-0123456789abcdef", "object": "chat.completion", "created": 1700000000}
     return answer({**head, "model": model, "choices": [choice], "usage": TOKENS})
@@ -69,13 +72,14 @@ def events(model: str, usage: bool) -> list[bytes]:
     def choice(delta: dict[str, str], finish: str | None) -> list[dict[str, Any]]:
         return [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]
 
-    middle = chunk(model, choice({"content": " something"}, None))
+    words = [chunk(model, choice({"content": f" {word}"}, None)) for word in WORDS]
+    middle = itertools.islice(itertools.cycle(words), SCRIPTS[model].chunks - 2)
     first = chunk(model, choice({"role": "assistant", "content": ""}, None))
     last = chunk(model, choice({}, "stop"))
     if usage:
         last += chunk(model, [], usage=TOKENS)
     last += framed(b"[DONE]") + b"0\r\n\r\n"
-    return [first, *[middle] * (SCRIPTS[model].chunks - 2), last]
+    return [first, *middle, last]
 
 
 def slices(stream: list[bytes]) -> list[bytes]:

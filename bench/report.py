@@ -15,7 +15,8 @@ from bench.rounds import Outcome
 LEGEND = """
 CPU is user and system time of the gateway's processes (in µs per request or per chunk of a
 stream). Each cell: median [lowest-highest] of {rounds} interleaved rounds; `x` is the median of
-the per-round ratios to nginx in front of the same engine. {pinning}
+the per-round ratios to nginx in front of the same engine.
+{pinning}
 Added times are counted from the engine asked directly, round by round.
 Resident memory is read after the load (shared pages count once per process). Read the ratios:
 absolute times belong to the machine and to what else it was doing.
@@ -92,4 +93,10 @@ def cell(outcome: Outcome, measure: Measure, name: str) -> str:
         return f"{median(added):+.2f} [{min(added):+.2f} to {max(added):+.2f}]"
     yardstick = outcome.values[measure.against or measure.title, "nginx"]
     ratio = median(value / unit for value, unit in zip(values, yardstick, strict=True))
-    return f"{median(values):.3g} [{min(values):.3g}-{max(values):.3g}] {ratio:.2g}x"
+    span = f"[{number(min(values))}-{number(max(values))}]"
+    return f"{number(median(values))} {span} {number(ratio)}x"
+
+
+def number(value: float) -> str:
+    """Three digits, or all of them before the point."""
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"

@@ -97,7 +97,10 @@ def measure_all(
                     result = load(measure, running[target.name], core, measure.window_s)
                     value = evaluate(measure, result)
                     outcome.values[measure.title, target.name].append(value)
-                    print(f"round {number + 1}: {target.name}: {measure.title}: {value:.2f}")
+                    print(
+                        f"round {number + 1}: {target.name}: {measure.title}: {value:.2f}",
+                        flush=True,
+                    )
     for target in targets:
         outcome.resident_mb[target.name] = resident_mb(running[target.name].pids)
 
@@ -113,11 +116,12 @@ def load(measure: Measure, running: Running, core: int | None, window_s: float) 
     spec = asdict(measure.spec(running.url, running.pids)) | {"window_s": window_s}
     command = [sys.executable, "-m", "bench.load", json.dumps(spec)]
     with pinned(core):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    output, _ = process.communicate(timeout=LOAD_LIMIT_S)
-    if process.returncode:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, text=True, timeout=LOAD_LIMIT_S, check=False
+        )
+    if done.returncode:
         raise RuntimeError(f"the load failed: {measure.title}")
-    return Result(**json.loads(output))
+    return Result(**json.loads(done.stdout))
 
 
 def evaluate(measure: Measure, result: Result) -> float:

@@ -18,7 +18,6 @@ from litestar import Litestar
 from litestar.datastructures import State as LitestarState
 from litestar.types import ASGIApp
 
-from backends.capabilities import Health
 from compat_server import errors, health
 from compat_server.config import Settings
 from compat_server.guard import Guard
@@ -51,6 +50,5 @@ def create_app(settings: Settings, sockets: Path, database_url: str) -> ASGIApp:
 
 async def close(state: State) -> None:
     for entry in state.dispatch.catalogue.entries:
-        if isinstance(entry.backend, Health):
-            await entry.backend.close()
+        await entry.backend.close()
     await state.database.close()

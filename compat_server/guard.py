@@ -57,8 +57,9 @@ class Guard:
         for given in (host, origin):
             if given is not None and hostname(given) not in self._names:
                 return Forbidden(
-                    "This server has no keys configured and serves only programs on its own machine. "
-                    f"{given.decode('latin-1')!r} is not a name of it: see allowed_hosts and api_keys."
+                    "This server has no keys configured and serves only programs on its own "
+                    f"machine. {given.decode('latin-1')!r} is not a name of it: see allowed_hosts "
+                    "and api_keys in the configuration."
                 )
         return None
 

@@ -28,6 +28,7 @@ from backends.storage.postgres import EmbeddedPostgres
 from compat_server.config import ConfigError, Settings
 from compat_server.guard import check_binding
 from compat_server.state import local, local_models, socket_of
+from routing.catalogue import Entry
 
 Ready = Callable[[Settings, list[Model]], None]
 
@@ -44,14 +45,15 @@ class Server:
         self._listener = listener
         self._logs = settings.home / "logs"
         self.models = list(local_models(settings))
+        self._entries = [local(model, settings, sockets) for model in self.models]
         self._engines: dict[str, LocalProcess] = {}
         self._gateways: list[LocalProcess] = []
         self._postgres: LocalProcess | None = None
 
     async def start(self) -> None:
         """Returns once every enabled capability answers. Raises what the first failure was."""
-        for model in self.models:
-            self._engines[model.id] = await self._run(self._engine(model))
+        for model, entry in zip(self.models, self._entries, strict=True):
+            self._engines[model.id] = await self._run(self._engine(model, entry))
         database = self._settings.database_url or await self._start_postgres()
         await asyncio.to_thread(migrate, database)
         for number in range(self._settings.workers):
@@ -63,6 +65,7 @@ class Server:
 
     async def stop(self) -> None:
         """Gateways first, so that what they are saying can be finished; the database last."""
+        await asyncio.gather(*(entry.backend.close() for entry in self._entries))
         await asyncio.gather(*(gateway.stop() for gateway in self._gateways))
         await asyncio.gather(*(engine.stop() for engine in self._engines.values()))
         if self._postgres is not None:
@@ -80,12 +83,11 @@ class Server:
         await self._postgres.wait_healthy(30.0)
         return postgres.url
 
-    def _engine(self, model: Model) -> Program:
-        entry = local(model, self._settings, self._sockets)
+    def _engine(self, model: Model, entry: Entry) -> Program:
         command = start_command(
             model, folder(model, self._settings.models_dir), socket_of(model, self._sockets)
         )
-        return Program(model.id, command, entry.backend.healthy)  # type: ignore[union-attr]
+        return Program(model.id, command, entry.backend.healthy)
 
     def _gateway(self, number: int, database: str) -> Program:
         return Program(

@@ -5,8 +5,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from backends.capabilities import Capability, Chat, Embed, Health
-from backends.engines import Deployment, connect
+from backends.capabilities import Capability
+from backends.engines import Backend, Deployment, connect
 from backends.errors import InvalidRequest, ModelNotFound
 from routing.aliases import STANDINS, Standin, undated
 
@@ -23,7 +23,7 @@ class Entry(Struct, kw_only=True):
     created: int
     context: int
     quality: int
-    backend: Chat | Embed | Health
+    backend: Backend
     tier: Tier = 1
     local: bool = True
 

@@ -4,9 +4,8 @@ Today each model has one deployment. Retries, fallback and cooling down belong h
 """
 
 from collections.abc import AsyncIterator
-from typing import cast
 
-from backends.capabilities import Chat, ChatRequest, Embed, Embedded, EmbedRequest
+from backends.capabilities import ChatRequest, Embedded, EmbedRequest
 from routing.catalogue import Catalogue, Entry
 
 
@@ -19,14 +18,14 @@ class Dispatch:
     async def complete(self, request: ChatRequest) -> tuple[Entry, bytes]:
         """Raises a `CompatError`."""
         entry = self.catalogue.find_for("chat", request.model)
-        return entry, await cast("Chat", entry.backend).complete(request)
+        return entry, await entry.backend.complete(request)
 
     async def stream(self, request: ChatRequest) -> tuple[Entry, AsyncIterator[bytes]]:
         """Raises a `CompatError`, also while iterating."""
         entry = self.catalogue.find_for("chat", request.model)
-        return entry, await cast("Chat", entry.backend).stream(request)
+        return entry, await entry.backend.stream(request)
 
     async def embed(self, model: str, request: EmbedRequest) -> tuple[Entry, Embedded]:
         """Raises a `CompatError`."""
         entry = self.catalogue.find_for("embedding", model)
-        return entry, await cast("Embed", entry.backend).embed(request)
+        return entry, await entry.backend.embed(request)

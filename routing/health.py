@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from backends.capabilities import Health
 from routing.catalogue import Catalogue
 
 REMEMBERED_SECONDS = 0.5
@@ -31,10 +30,8 @@ class Readiness:
             keys: list[tuple[str, str]] = []
             checks: list[Awaitable[bool]] = []
             for entry in self._catalogue.entries:
-                backend = entry.backend
-                assert isinstance(backend, Health)
                 keys.append((entry.capability, entry.id))
-                checks.append(backend.healthy())
+                checks.append(entry.backend.healthy())
             for name, check in self._others.items():
                 keys.append((name, name))
                 checks.append(check())

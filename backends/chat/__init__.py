@@ -1,1 +1,1 @@
-"""Chat engines. Requests and answers are OpenAI's chat-completions JSON (see `specification.py`)."""
+"""Chat engines. Requests and answers are OpenAI's JSON, made conformant by `specification.py`."""

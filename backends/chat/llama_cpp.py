@@ -22,7 +22,11 @@ from backends.refusals import refusal
 from backends.transport import Transport
 
 SAMPLING = frozenset(
-    ["temperature", "top_p", "frequency_penalty", "presence_penalty", "stop", "seed", "logit_bias", "response_format", "top_k", "min_p", "repeat_penalty"]
+    {
+        *("temperature", "top_p", "frequency_penalty", "presence_penalty", "stop", "seed"),
+        *("logit_bias", "response_format"),
+        *("top_k", "min_p", "repeat_penalty"),
+    }
 )
 """Passed on as they are; the last three are what callers add for local engines (`extra_body`)."""
 
@@ -34,6 +38,7 @@ class LlamaCpp(OpenAICompatible):
     """Implements `Chat`. `tools`: `template` if the model's chat template knows tools."""
 
     health_path = "/health"
+    prefix = "/v1"
 
     def __init__(self, transport: Transport, *, tools: str, context: int) -> None:
         super().__init__(transport, upstream_model="")

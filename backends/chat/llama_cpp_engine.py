@@ -1,4 +1,4 @@
-"""The engine process for llama.cpp: `python -m backends.chat.llama_cpp_engine --model F --socket S`.
+"""The engine process for llama.cpp: `python -m backends.chat.llama_cpp_engine --help`.
 
 xllamacpp serves its own HTTP port on a unix socket; nothing of ours is between it and the gateway.
 """

@@ -20,6 +20,8 @@ class OpenAICompatible:
     """Implements `Chat`. `upstream_model`: the name that the server knows the model by."""
 
     health_path = "/models"
+    prefix = ""
+    """What comes before the operation's path; a URL has its `/v1` already."""
 
     def __init__(self, transport: Transport, *, upstream_model: str) -> None:
         self._transport = transport
@@ -54,7 +56,7 @@ class OpenAICompatible:
         return {**request.fields, "model": self._upstream_model}, ()
 
     async def _send(self, request: ChatRequest, fields: dict[str, Any]) -> Answer:
-        answer = await self._transport.post(f"/{request.operation}", encode(fields))
+        answer = await self._transport.post(f"{self.prefix}/{request.operation}", encode(fields))
         if answer.status != 200:
             async with answer:
                 raise refusal(answer.status, answer.headers, await answer.read())

@@ -16,9 +16,8 @@ OPENINGS = ("<tool_call>", "```json", "```", "{")
 CALL_TEXT = re.compile(
     r"<tool_call>\s*(.*?)\s*(?:</tool_call>|$)|```(?:json)?\s*(.*?)\s*(?:```|$)", re.S
 )
-CALL_START = re.compile(
-    r'(?:<tool_call>|```(?:json)?)?\s*(?:\{\s*(?:"(?:name|arguments)".*)?)?', re.S
-)
+CALL_HEAD = re.compile(r"(?:<tool_call>|```(?:json)?)?\s*(?:\{\s*)?")
+FIRST_KEYS = ('"name"', '"arguments"')
 
 RUNAWAY = "\n\n\n\n\n"
 """Qwen2.5-Coder may go on with empty lines after its call, up to the end of its context."""
@@ -74,7 +73,9 @@ class WrittenCalls:
             elif held:
                 delta["content"] = held
             choice["delta"] = delta
-        return [chunk]
+        # What is being held back makes a chunk with nothing in it: not sent.
+        chunk["choices"] = [c for c in chunk["choices"] if c.get("delta") or c.get("finish_reason")]
+        return [chunk] if chunk["choices"] or chunk.get("usage") else []
 
     def _calls(self, text: str) -> list[Json]:
         """The calls that make up `text`, or none if it is anything else."""
@@ -103,7 +104,11 @@ def may_be_call(text: str) -> bool:
     text = text.lstrip()
     if any(opening.startswith(text) for opening in OPENINGS):
         return True
-    return text.startswith(OPENINGS) and CALL_START.fullmatch(text) is not None
+    head = CALL_HEAD.match(text)
+    if head is None or not head.group():
+        return False
+    rest = text[head.end() :]
+    return any(key.startswith(rest) or rest.startswith(key) for key in FIRST_KEYS)
 
 
 def described(messages: list[Json], tools: list[Json]) -> list[Json]:

@@ -1,7 +1,7 @@
 """Sentence embeddings on onnxruntime: BERT-like encoders with CLS pooling (bge, e5, gte).
 
-Needs a folder with `model.onnx` and `tokenizer.json`. bge-small int8: 34 MB on disk, about 150 MB of
-memory, some 3,800 tokens a second on two cores.
+Needs a folder with `model.onnx` and `tokenizer.json`. bge-small int8: 34 MB on disk, 150 to 400 MB
+of memory, some 3,800 tokens a second on two cores.
 """
 
 from pathlib import Path

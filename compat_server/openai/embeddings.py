@@ -81,8 +81,8 @@ def to_inputs(given: str | list[Any]) -> list[str] | list[list[int]]:
         raise InvalidRequest("'input' must not be empty.", param="input", code="empty_input")
     if len(given) > MOST_INPUTS:
         raise InvalidRequest(
-            f"Invalid 'input': array too long. Expected an array with maximum length {MOST_INPUTS}, "
-            f"but got an array with length {len(given)} instead.",
+            f"Invalid 'input': array too long. Expected an array with maximum length "
+            f"{MOST_INPUTS}, but got an array with length {len(given)} instead.",
             param="input",
             code="array_above_max_length",
         )
