@@ -6,16 +6,18 @@ ours), is restarted with growing pauses when it ends, and writes to a log file o
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
-import structlog
 from msgspec import Struct
 
-log = structlog.get_logger()
+from backends.child import PARENT, end_with_parent
+
+log = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
@@ -31,7 +33,7 @@ class Program(Struct):
     healthy: Callable[[], Awaitable[bool]]
     environment: Mapping[str, str] = {}
     prepare: Callable[[], None] | None = None
-    in_child: Callable[[], None] | None = None
+    in_child: Callable[[], None] = end_with_parent
     """Runs in the new process before the program: user, death signal. Must not allocate much."""
     stop_signal: int = signal.SIGTERM
     stop_seconds: float = 10.0
@@ -85,7 +87,7 @@ class LocalProcess:
         try:
             await asyncio.wait_for(process.wait(), self.program.stop_seconds)
         except TimeoutError:
-            log.warning("process did not stop, killing it", process=self.program.name)
+            log.warning("%s did not stop, killing it", self.program.name)
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
@@ -108,7 +110,7 @@ class LocalProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **program.environment},
+                env={**os.environ, PARENT: str(os.getpid()), **program.environment},
                 preexec_fn=program.in_child,
                 start_new_session=True,
                 pass_fds=program.pass_fds,
@@ -123,8 +125,18 @@ class LocalProcess:
                 return
             if time.monotonic() - started > STABLE_SECONDS:
                 pause = FIRST_PAUSE
-            log.warning("process ended, restarting", process=self.program.name, status=status)
+            log.warning("%s ended with status %s, restarting it", self.program.name, status)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
             self.restarts += 1
+            while not await self._respawned():
+                await asyncio.sleep(pause)
+
+    async def _respawned(self) -> bool:
+        """Whatever keeps it from starting (a full disk, say) may pass: said, and tried again."""
+        try:
             await self._spawn()
+        except Exception:
+            log.exception("%s cannot be started again", self.program.name)
+            return False
+        return True

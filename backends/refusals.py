@@ -24,12 +24,15 @@ LLAMA_CONTEXT = re.compile(r"request \((\d+) tokens\) exceeds the available cont
 CONTEXT = re.compile(
     r"maximum context length|exceeds? the (available )?context|context_length", re.I
 )
+LONGEST_WAIT = 3600.0
 UNSUPPORTED_INPUT = re.compile(r"(image|audio|video) input is not supported")
 SCHEMA = re.compile(r"JSON schema error(?: at [^:]*)?: (.*)|[Gg]rammar|json_schema")
 
 
-def refusal(status: int, headers: Mapping[str, str], body: bytes) -> CompatError:
-    """The error to raise for an answer whose status is not 200."""
+def refusal(
+    status: int, headers: Mapping[str, str], body: bytes, *, about: str = "messages"
+) -> CompatError:
+    """The error to raise for an answer whose status is not 200. `about`: the input's parameter."""
     message, param, code = _said(body)
     if status in (429, 503):
         wait = _seconds(headers.get("retry-after"))
@@ -45,7 +48,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> CompatError
             code="context_length_exceeded",
         )
     if code == "context_length_exceeded" or CONTEXT.search(message):
-        return ContextTooLong(message, param=param or "messages", code="context_length_exceeded")
+        return ContextTooLong(message, param=about, code="context_length_exceeded")
     if UNSUPPORTED_INPUT.search(message):
         return Unsupported(f"This model does not take such input: {message}", param="messages")
     if status in (400, 404, 413, 422) and SCHEMA.search(message):
@@ -85,6 +88,6 @@ def _said(body: bytes) -> tuple[str, str | None, str | None]:
 
 def _seconds(value: str | None) -> float:
     try:
-        return max(0.0, float(value)) if value else 1.0
+        return min(max(0.0, float(value or 1)), LONGEST_WAIT)
     except ValueError:
         return 1.0

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+from yarl import URL
 
 from backends.errors import EngineFailed, Overloaded
 
@@ -68,6 +69,8 @@ class Transport:
         self._headers = dict(headers or {})
         self._socket = url.removeprefix("unix:") if url.startswith("unix:") else None
         self._base = "http://engine" if self._socket else url.rstrip("/")
+        # Parsing a URL costs as much as sending it: each path is parsed once.
+        self._urls: dict[str, URL] = {}
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, path: str, body: bytes, content_type: str = "application/json") -> Answer:
@@ -76,10 +79,13 @@ class Transport:
         Never sent twice: a generation whose connection died may already be running.
         Raises `Overloaded` when nobody listens (the engine is starting or being restarted).
         """
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = URL(self._base + path)
         headers = {"content-type": content_type, **self._headers}
         try:
             response = await self._open().post(
-                self._base + path, data=body, headers=headers, allow_redirects=False
+                url, data=body, headers=headers, allow_redirects=False
             )
         except aiohttp.ClientConnectorError as error:
             raise Overloaded(f"{self._engine} is not reachable, try again shortly") from error

@@ -20,7 +20,8 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 
 def resident_mb(pids: Iterable[int]) -> float:
     """Resident memory of these processes, in MB (10**6 bytes); shared pages count for each."""
-    return sum(psutil.Process(pid).memory_info().rss for pid in pids) / 1e6
+    total: int = sum(psutil.Process(pid).memory_info().rss for pid in pids)
+    return total / 1e6
 
 
 def tree(pid: int) -> tuple[int, ...]:

@@ -3,10 +3,11 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import platformdirs
-from msgspec import Struct
+from msgspec import Meta, Struct, field
 
 from backends.capabilities import Capability
 
@@ -43,16 +44,16 @@ class Settings(Struct, forbid_unknown_fields=True):
     """`models`: local models to run; None is every default and pulled one. `workers`: gateways."""
 
     host: str = "127.0.0.1"
-    port: int = 8000
-    workers: int = 1
+    port: Annotated[int, Meta(ge=1, le=65535)] = 8000
+    workers: Annotated[int, Meta(ge=1)] = 1
     models: list[str] | None = None
     backend: list[BackendByUrl] = []
     aliases: dict[str, str] = {}
-    api_keys: list[str] = []
+    api_keys: list[Annotated[str, Meta(min_length=8)]] = []
     allowed_hosts: list[str] = []
     limits: Limits = Limits()
-    home: Path = Path()
-    models_dir: Path = Path()
+    home: Path = field(default_factory=lambda: default_home())
+    models_dir: Path = field(default_factory=lambda: default_models())
     database_url: str | None = None
 
     @property
@@ -69,11 +70,9 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
         if not port.isdecimal() or not 0 < int(port) < 65536:
             raise ConfigError(f"COMPAT_PORT must be a port number, not {port!r}")
         settings.port = int(port)
-    settings.home = Path(environment.get("COMPAT_HOME") or default_home()).expanduser().absolute()
-    settings.models_dir = (
-        Path(environment.get("COMPAT_MODELS") or default_models()).expanduser().absolute()
-    )
-    settings.database_url = environment.get("DATABASE_URL") or None
+    settings.home = absolute(environment.get("COMPAT_HOME") or settings.home)
+    settings.models_dir = absolute(environment.get("COMPAT_MODELS") or settings.models_dir)
+    settings.database_url = environment.get("DATABASE_URL") or settings.database_url
     return settings
 
 
@@ -86,6 +85,10 @@ def from_file(path: str | None) -> Settings:
         raise ConfigError(f"COMPAT_CONFIG: {error}") from error
     except msgspec.DecodeError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def absolute(path: str | Path) -> Path:
+    return Path(path).expanduser().absolute()
 
 
 def default_home() -> Path:

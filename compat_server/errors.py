@@ -1,9 +1,9 @@
 """From any failure to the dialect that has to say it: the one place where that is decided."""
 
+import logging
 from types import ModuleType
 from typing import Any
 
-import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.types import Scope, Send
@@ -17,7 +17,7 @@ from backends.errors import (
 )
 from compat_server.openai import errors as openai
 
-log = structlog.get_logger()
+log = logging.getLogger(__name__)
 
 
 def dialect(scope: Scope) -> ModuleType:
@@ -59,5 +59,5 @@ def as_ours(request: Request[Any, Any, Any], error: Exception) -> CompatError:
         return MethodNotAllowed(f"Not allowed to {request.method} on {request.scope['path']}.")
     if isinstance(error, HTTPException) and error.status_code < 500:
         return InvalidRequest(error.detail)
-    log.error("unexpected failure", path=request.scope["path"], exc_info=error)
+    log.error("unexpected failure at %s", request.scope["path"], exc_info=error)
     return EngineFailed("The server had an error while processing your request.")

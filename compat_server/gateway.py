@@ -31,6 +31,8 @@ def main() -> None:
         ws="none",
         log_level="warning",
         access_log=False,
+        log_config=None,
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=75,

@@ -26,7 +26,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._keys = [key.encode() for key in settings.api_keys]
-        self._names = {*LOCAL_NAMES, *settings.allowed_hosts}
+        self._names = {*LOCAL_NAMES, settings.host, *settings.allowed_hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP and (error := self._refusal(scope)):

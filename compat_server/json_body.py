@@ -1,5 +1,6 @@
 """A JSON request body, checked before anything is done with it."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -11,14 +12,18 @@ UNREADABLE = (
     "The API expects a JSON object; make sure the client sends one."
 )
 
+TOKENS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+MOST_TOKENS = 1_000_000
+"""Strings and brackets a body may have: a few bytes of JSON each are a hundred in memory."""
+
 decoder = msgspec.json.Decoder()
 
 
 def decode(body: bytes, *, depth: int) -> dict[str, Any]:
     """The body as an object. Raises `InvalidRequest`; `depth`: levels of nesting allowed."""
     # Counting brackets is cheap and never too low; only a suspect body is looked at closely.
-    if body.count(b"[") + body.count(b"{") > depth and nesting(body) > depth:
-        raise InvalidRequest(UNREADABLE.format(reason=f"it is nested deeper than {depth} levels"))
+    if body.count(b"[") + body.count(b"{") > depth:
+        check_structure(body, depth)
     try:
         fields = decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -29,23 +34,17 @@ def decode(body: bytes, *, depth: int) -> dict[str, Any]:
     return fields
 
 
-def nesting(body: bytes) -> int:
-    """The deepest level of brackets outside of strings."""
-    level = deepest = 0
-    in_string = escaped = False
-    for byte in body:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in (0x7B, 0x5B):
+def check_structure(body: bytes, depth: int) -> None:
+    """Raises `InvalidRequest` at the first bracket that is too deep, or too many."""
+    level = 0
+    for number, token in enumerate(TOKENS.finditer(body)):
+        mark = body[token.start()]
+        if mark in b"[{":
             level += 1
-            deepest = max(deepest, level)
-        elif byte in (0x7D, 0x5D):
+            if level > depth:
+                reason = f"it is nested deeper than {depth} levels"
+                raise InvalidRequest(UNREADABLE.format(reason=reason))
+        elif mark in b"]}":
             level -= 1
-    return deepest
+        if number > MOST_TOKENS:
+            raise InvalidRequest(UNREADABLE.format(reason=f"it has over {MOST_TOKENS} values"))

@@ -6,6 +6,7 @@ that the caller left, and turning a failure into the vendor's form before or aft
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, cast
 from urllib.parse import unquote
@@ -18,12 +19,15 @@ from sse_starlette import EventSourceResponse
 
 from backends.errors import CompatError, EngineFailed, MethodNotAllowed, TooLarge
 from compat_server import errors
-from compat_server.record import record_of
+from compat_server.record import LEFT, record_of
 from compat_server.state import State
 from routing.catalogue import Entry
 
 PING_SECONDS = 15
 """Comment lines keep proxies from closing a stream while a long prompt is read."""
+
+PATIENCE_SECONDS = 0.2
+"""How long an answer may take before it is watched whether the caller is still there."""
 
 
 class Call(Struct):
@@ -52,25 +56,28 @@ def hot(paths: Sequence[str], handler: Handler) -> ASGIRouteHandler:
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await relay(handler, cast("HTTPScope", scope), receive, send)
+            await relay(paths[0], handler, cast("HTTPScope", scope), receive, send)
         except CompatError as error:
             await errors.respond(error, scope, send)
 
     return asgi(list(paths), copy_scope=False)(answer)
 
 
-async def relay(handler: Handler, scope: HTTPScope, receive: Receive, send: Send) -> None:
+async def relay(
+    operation: str, handler: Handler, scope: HTTPScope, receive: Receive, send: Send
+) -> None:
     if scope["method"] != "POST":
         raise MethodNotAllowed(f"Not allowed to {scope['method']} on {scope['path']}.")
     state: State = scope["litestar_app"].state.compat
-    body = await read_body(receive, state.settings.limits.body_bytes)
-    call = Call(body, unquote(scope["path_params"].get("model", "")))
+    record = record_of(scope)
+    record.operation = operation
     try:
+        body = await read_body(receive, state.settings.limits.body_bytes)
+        call = Call(body, unquote(scope["path_params"].get("model", "")))
         reply = await unless_caller_leaves(receive, handler(call, state))
     except CallerLeft:
-        record_of(scope).caller_left = True
+        record.status = LEFT
         return
-    record = record_of(scope)
     record.model = reply.entry.id
     headers = [
         (b"x-compat-model", reply.entry.id.encode()),
@@ -110,7 +117,8 @@ async def ending_in_error(events: AsyncIterator[bytes], scope: Scope) -> AsyncIt
     record = record_of(scope)
     try:
         async for event in events:
-            record.first_byte()
+            if not record.first_at:
+                record.first_at = time.perf_counter()
             yield event
     except CompatError as error:
         record.failed = error
@@ -126,22 +134,20 @@ async def ending_in_error(events: AsyncIterator[bytes], scope: Scope) -> AsyncIt
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises `TooLarge` as soon as it is over `limit` bytes."""
-    message: Any = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        if len(body) > limit:
-            raise too_large(limit)
-        return body
-    buffer = bytearray(body)
-    while message.get("more_body"):
-        message = await receive()
+    """The whole body. Raises `TooLarge` as soon as it is over `limit` bytes, or `CallerLeft`."""
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message: Any = await receive()
         if message["type"] == "http.disconnect":
             raise CallerLeft
-        buffer += message.get("body", b"")
-        if len(buffer) > limit:
+        piece: bytes = message.get("body", b"")
+        size += len(piece)
+        if size > limit:
             raise too_large(limit)
-    return bytes(buffer)
+        pieces.append(piece)
+        if not message.get("more_body"):
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def too_large(limit: int) -> TooLarge:
@@ -149,8 +155,13 @@ def too_large(limit: int) -> TooLarge:
 
 
 async def unless_caller_leaves(receive: Receive, answering: Awaitable[Reply]) -> Reply:
-    """Awaits the answer; a caller who leaves cancels it, which stops the engine."""
+    """Awaits the answer; a caller who leaves cancels it, which stops the engine.
+
+    Raises `CallerLeft`. Most answers are there before anyone could lose patience, so the watch
+    starts a little later: a task for every request would cost more than all of the checks.
+    """
     me = asyncio.current_task()
+    watching: list[asyncio.Task[None]] = []
     left = False
 
     async def watch() -> None:
@@ -161,7 +172,8 @@ async def unless_caller_leaves(receive: Receive, answering: Awaitable[Reply]) ->
         if me is not None:
             me.cancel()
 
-    watching = asyncio.create_task(watch())
+    loop = asyncio.get_running_loop()
+    timer = loop.call_later(PATIENCE_SECONDS, lambda: watching.append(loop.create_task(watch())))
     try:
         return await answering
     except asyncio.CancelledError:
@@ -169,4 +181,6 @@ async def unless_caller_leaves(receive: Receive, answering: Awaitable[Reply]) ->
             raise CallerLeft from None
         raise
     finally:
-        watching.cancel()
+        timer.cancel()
+        for task in watching:
+            task.cancel()

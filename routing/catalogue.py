@@ -61,12 +61,11 @@ class Catalogue:
 
     def find(self, name: str) -> Entry:
         """Raises `ModelNotFound`."""
-        entry = self._aliases.get(name) or self._by_name.get(name)
-        if entry is None:
-            entry = self._aliases.get(undated(name))
-        if entry is None:
-            raise ModelNotFound(name)
-        return entry
+        for known in (name, undated(name)):
+            entry = self._aliases.get(known) or self._by_name.get(known)
+            if entry is not None:
+                return entry
+        raise ModelNotFound(name)
 
     def find_for(self, capability: Capability, name: str) -> Entry:
         """Raises `ModelNotFound`, or `InvalidRequest` if the model is there for something else."""

@@ -44,13 +44,26 @@ class EventRelay:
     async def relay(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Complete events. Raises `EngineFailed` if the engine stops before it has finished."""
         async for events in frames(chunks):
-            if out := self._plain(events) or self._mended(events):
+            if out := self._relayed(events):
                 yield out
-            if self._done:
+            if self._done and self._seen:
                 return
         if not self._seen or self._seen != self._finished:
             raise EngineFailed("the engine stopped in the middle of its answer")
         yield DONE
+
+    def _relayed(self, events: bytes) -> bytes:
+        """Halved until the parts are plain, or one event that has to be mended."""
+        if plain := self._plain(events):
+            return plain
+        half = len(events) // 2
+        middle = events.find(b"\n\n", half) + 2
+        if middle == len(events):
+            middle = events.rfind(b"\n\n", 0, half) + 2
+        if middle == 1 or not self._conformer.plain_events:
+            return self._mended(events)
+        first = self._relayed(events[:middle])
+        return first if self._done else first + self._relayed(events[middle:])
 
     def _plain(self, events: bytes) -> bytes | None:
         """The events with names swapped, if each is text and nothing but."""
@@ -70,8 +83,9 @@ class EventRelay:
         out = bytearray()
         for data in payloads(events):
             if data == b"[DONE]":
-                out += DONE
                 self._done = True
+                if self._seen:
+                    out += DONE
                 break
             for chunk in self._conformed(decode_chunk(data)):
                 out += b"data: " + encode(chunk) + b"\n\n"
@@ -133,7 +147,9 @@ def decode_chunk(data: bytes) -> Json:
         raise EngineFailed("the engine sent an event that is not JSON") from error
     if not isinstance(chunk, dict):
         raise EngineFailed("the engine sent an event that is not an object")
-    if failure := chunk.get("error"):
+    # Older vLLM sends the error itself, with `object: error`, everyone else an `error` in an object.
+    failure = chunk if chunk.get("object") == "error" else chunk.get("error")
+    if failure:
         message = failure.get("message") if isinstance(failure, dict) else failure
         raise EngineFailed(f"the engine failed: {message}")
     return chunk

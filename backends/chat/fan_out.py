@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from backends.chat.events import DONE, decode_chunk, encode, frames, payloads
 from backends.chat.specification import Json
-from backends.errors import CompatError
 
 Ask = Callable[[Json], Awaitable[Json]]
 Open = Callable[[Json], AsyncIterator[bytes]]
@@ -56,7 +55,7 @@ class FanOut:
 
     async def streamed(self, open_stream: Open) -> AsyncIterator[bytes]:
         """The events of all of them as they come, and one usage at the end."""
-        queue: asyncio.Queue[tuple[int, Json | CompatError | None]] = asyncio.Queue(maxsize=64)
+        queue: asyncio.Queue[tuple[int, Json | Exception | None]] = asyncio.Queue(maxsize=64)
 
         async def pump(index: int, request: Json) -> None:
             try:
@@ -65,7 +64,7 @@ class FanOut:
                         if data != b"[DONE]":
                             await queue.put((index, decode_chunk(data)))
                 await queue.put((index, None))
-            except CompatError as error:
+            except Exception as error:  # noqa: BLE001  # raised again by whoever reads the queue
                 await queue.put((index, error))
 
         tasks = [asyncio.create_task(pump(*each)) for each in enumerate(self._requests)]
@@ -78,7 +77,7 @@ class FanOut:
                 if item is None:
                     running -= 1
                     continue
-                if isinstance(item, CompatError):
+                if isinstance(item, Exception):
                     raise item
                 usages[index] = item.pop("usage", None) or usages[index]
                 last = item

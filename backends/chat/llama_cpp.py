@@ -97,7 +97,8 @@ class LlamaCpp(OpenAICompatible):
             return self._legacy(asked, fields), ()
         if asked.get("logprobs"):
             fields["logprobs"] = True
-            fields["top_logprobs"] = asked.get("top_logprobs") or 0
+            # Asked for none, the engine leaves the chosen token's own out, too.
+            fields["top_logprobs"] = max(1, asked.get("top_logprobs") or 0)
         fields["messages"] = [
             plain_message(message, f"messages[{n}]") for n, message in enumerate(asked["messages"])
         ]

@@ -12,7 +12,11 @@ from time import time
 from typing import Any
 from uuid import uuid4
 
+import msgspec
+
 from backends.capabilities import ChatRequest
+from backends.chat.logprobs import chat_logprobs, legacy_logprobs
+from backends.errors import EngineFailed
 
 Json = dict[str, Any]
 
@@ -23,14 +27,11 @@ ENGINE_FIELDS = (
     "kv_transfer_params",
     "__verbose",
 )
-FINISH_REASONS = {
-    "eos": "stop",
-    "eos_token": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-}
-LEAST_LOGPROB = -9999.0
-"""What the vendor writes for a token that could not have been chosen; JSON has no infinity."""
+FINISH_REASONS = {"max_tokens": "length", "model_length": "length"}
+"""Engines' own reasons; any other that the vendor does not know is a kind of `stop`."""
+VENDORS_REASONS = ("stop", "length", "tool_calls", "content_filter", "function_call")
+GAVE_UP = ("abort", "error")
+"""Reasons with which an engine says that its answer is none."""
 
 
 class Conformer:
@@ -49,6 +50,9 @@ class Conformer:
         self.plain_events = not (
             self._legacy or self.wants_usage or fields.get("logprobs") or (fields.get("n") or 1) > 1
         )
+        # Legacy completions ask for the number directly, chat beside `logprobs: true`.
+        asked = fields.get("logprobs") if self._legacy else fields.get("top_logprobs")
+        self._alternatives: int = asked or 0
         named = isinstance(fields.get("tool_choice"), dict)
         # The vendor ends a call that was demanded by name with `stop`, any other with `tool_calls`.
         self._called = "stop" if named else "tool_calls"
@@ -57,9 +61,12 @@ class Conformer:
         self._offsets: dict[int, int] = {}
 
     def answer(self, answer: Json) -> Json:
-        """A whole answer. Choices keep their order."""
+        """A whole answer. Raises `EngineFailed` if it is none, whatever status it came with."""
+        if not answer.get("choices"):
+            raise EngineFailed(f"the engine failed: {answer.get('error') or 'its answer is empty'}")
         self._envelope(answer, "text_completion" if self._legacy else "chat.completion")
-        for choice in answer["choices"]:
+        for index, choice in enumerate(answer["choices"]):
+            choice.setdefault("index", index)
             if self._legacy:
                 self._legacy_choice(choice)
                 continue
@@ -73,7 +80,7 @@ class Conformer:
                 message["content"] = message["content"] or None
             else:
                 message.pop("tool_calls", None)
-            choice["logprobs"] = chat_logprobs(choice.get("logprobs"))
+            choice["logprobs"] = chat_logprobs(choice.get("logprobs"), self._alternatives)
             choice["finish_reason"] = self._finish(choice.get("finish_reason") or "stop", calls)
         answer["usage"] = complete_usage(answer.get("usage") or {})
         return answer
@@ -123,7 +130,7 @@ class Conformer:
             choice["delta"] = delta = {**opening, **delta}
         for call in calls or ():
             self._call_delta(index, call)
-        choice["logprobs"] = chat_logprobs(choice.get("logprobs"))
+        choice["logprobs"] = chat_logprobs(choice.get("logprobs"), self._alternatives)
         reason = choice.get("finish_reason")
         called = any(key[0] == index for key in self._calls)
         choice["finish_reason"] = self._finish(reason, called) if reason else None
@@ -136,7 +143,7 @@ class Conformer:
             self._calls.add(key)
             call["id"] = call.get("id") or new_call_id()
             call["type"] = "function"
-            function["arguments"] = function.get("arguments") or ""
+            function["arguments"] = as_text(function.get("arguments") or "")
             return
         call.pop("id", None)
         call.pop("type", None)
@@ -149,14 +156,19 @@ class Conformer:
         logprobs = choice.get("logprobs")
         if logprobs and "content" in logprobs:
             offset = self._offsets.get(index, 0)
-            choice["logprobs"], self._offsets[index] = legacy_logprobs(logprobs, offset)
+            choice["logprobs"], self._offsets[index] = legacy_logprobs(
+                logprobs, offset, self._alternatives
+            )
         else:
             choice["logprobs"] = logprobs
 
     def _finish(self, reason: str | None, calls: object) -> str | None:
         if reason is None:
             return None
-        reason = FINISH_REASONS.get(reason, reason)
+        if reason in GAVE_UP:
+            raise EngineFailed("the engine gave up before its answer was whole")
+        if reason not in VENDORS_REASONS:
+            reason = FINISH_REASONS.get(reason, "stop")
         return self._called if calls and reason in ("stop", "tool_calls") else reason
 
 
@@ -170,8 +182,16 @@ def whole_call(call: Json) -> Json:
     return {
         "id": call.get("id") or new_call_id(),
         "type": "function",
-        "function": {"name": function.get("name"), "arguments": function.get("arguments") or "{}"},
+        "function": {
+            "name": function.get("name"),
+            "arguments": as_text(function.get("arguments") or "{}"),
+        },
     }
+
+
+def as_text(arguments: object) -> str:
+    """The vendor's arguments are JSON in a string; some engines send the object itself."""
+    return arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
 
 
 def complete_usage(usage: Json) -> Json:
@@ -195,40 +215,3 @@ def complete_usage(usage: Json) -> Json:
             **(usage.get("completion_tokens_details") or {}),
         },
     }
-
-
-def chat_logprobs(logprobs: Json | None) -> Json | None:
-    """`{"content": [...], "refusal": null}` with each token's `bytes` and `top_logprobs`."""
-    if not logprobs or logprobs.get("content") is None:
-        return None
-    return {"content": [token_logprob(t) for t in logprobs["content"]], "refusal": None}
-
-
-def token_logprob(token: Json, *, alternative: bool = False) -> Json:
-    text = token["token"]
-    logprob = token.get("logprob")
-    known: Json = {
-        "token": text,
-        "logprob": LEAST_LOGPROB if logprob is None else logprob,
-        "bytes": token.get("bytes") or list(text.encode()),
-    }
-    if not alternative:
-        known["top_logprobs"] = [
-            token_logprob(t, alternative=True) for t in token.get("top_logprobs") or ()
-        ]
-    return known
-
-
-def legacy_logprobs(logprobs: Json, offset: int) -> tuple[Json, int]:
-    """Chat's logprobs in the four parallel lists of legacy completions, and the next offset."""
-    tokens = [token_logprob(token) for token in logprobs["content"]]
-    offsets = []
-    for token in tokens:
-        offsets.append(offset)
-        offset += len(token["token"])
-    return {
-        "tokens": [t["token"] for t in tokens],
-        "token_logprobs": [t["logprob"] for t in tokens],
-        "top_logprobs": [{a["token"]: a["logprob"] for a in t["top_logprobs"]} for t in tokens],
-        "text_offset": offsets,
-    }, offset

@@ -43,7 +43,7 @@ class OpenAICompatibleEmbed:
         async with await self._transport.post("/embeddings", msgspec.json.encode(fields)) as answer:
             body = await answer.read()
         if answer.status != 200:
-            raise refusal(answer.status, answer.headers, body)
+            raise refusal(answer.status, answer.headers, body, about="input")
         try:
             rows = decoder.decode(body)
             vectors = [vector(row.embedding) for row in sorted(rows.data, key=lambda r: r.index)]

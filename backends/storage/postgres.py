@@ -12,10 +12,10 @@ import pwd
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import asyncpg
+import psutil
 
 from backends.child import end_with_parent
 from backends.local import Program
@@ -108,13 +108,12 @@ class EmbeddedPostgres:
     def _end_leftover(self) -> None:
         """A server of an earlier run that is still shutting down, or was left by a hard kill."""
         pid_file = self._data / "postmaster.pid"
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            pid = int(pid_file.read_text().splitlines()[0])
-            os.kill(pid, signal.SIGINT)
-            give_up = time.monotonic() + SHUTDOWN_SECONDS
-            while time.monotonic() < give_up and pid_file.exists():
-                os.kill(pid, 0)
-                time.sleep(0.05)
+        with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):
+            left = psutil.Process(int(pid_file.read_text().splitlines()[0]))
+            # After a crash the number may belong to any other process.
+            if str(self._data) in left.cmdline():
+                left.send_signal(signal.SIGINT)
+                left.wait(SHUTDOWN_SECONDS)
 
     def _in_child(self) -> None:
         if self._owner:

@@ -1,0 +1,1 @@
+"""OpenAI's Python and JavaScript SDKs, and the bytes beneath them."""
