@@ -8,6 +8,8 @@ words, and is raised again by `hosted.py` at the other end.
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -83,18 +85,28 @@ async def respond(send: ASGISendCallable, status: int, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
+def listen(path: Path) -> socket.socket:
+    """A unix socket that only this user can connect to: nobody gets past the gateway."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    previous = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(previous)
+    return listener
+
+
 @click.command()
 @click.option("--engine", type=click.Choice(sorted(ENGINES)), required=True)
 @click.option("--model-folder", type=click.Path(exists=True, path_type=Path), required=True)
-@click.option("--socket", type=click.Path(path_type=Path), required=True)
+@click.option("--socket", "socket_path", type=click.Path(path_type=Path), required=True)
 @click.option("--context", type=int, required=True)
-def main(engine: str, model_folder: Path, socket: Path, context: int) -> None:
+def main(engine: str, model_folder: Path, socket_path: Path, context: int) -> None:
     stay_with_parent()
     methods = ENGINES[engine](model_folder, context)
-    socket.unlink(missing_ok=True)
-    uvicorn.run(
-        Host(methods), uds=str(socket), log_level="warning", access_log=False, lifespan="off"
-    )
+    config = uvicorn.Config(Host(methods), log_level="warning", access_log=False, lifespan="off")
+    uvicorn.Server(config).run(sockets=[listen(socket_path)])
 
 
 if __name__ == "__main__":

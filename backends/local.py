@@ -47,8 +47,11 @@ class ProgramEnded(Exception):
 class LocalProcess:
     """One program, kept running until `stop`."""
 
-    def __init__(self, program: Program, log_file: Path) -> None:
+    def __init__(
+        self, program: Program, log_file: Path, on_restart: Callable[[], None] = lambda: None
+    ) -> None:
         self.program = program
+        self._on_restart = on_restart
         self.restarts = 0
         self._log_file = log_file
         self._process: asyncio.subprocess.Process | None = None
@@ -70,7 +73,8 @@ class LocalProcess:
     async def wait_healthy(self, seconds: float) -> None:
         """Raises `ProgramEnded` if it dies twice or does not answer within `seconds`."""
         give_up = time.monotonic() + seconds
-        while time.monotonic() < give_up and self.restarts < 2:
+        restarts = self.restarts
+        while time.monotonic() < give_up and self.restarts < restarts + 2:
             if await self.program.healthy():
                 return
             await asyncio.sleep(0.05)
@@ -129,7 +133,7 @@ class LocalProcess:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
             self.restarts += 1
-            while not await self._respawned():
+            while not await self._respawned():  # noqa: ASYNC110
                 await asyncio.sleep(pause)
 
     async def _respawned(self) -> bool:
@@ -139,4 +143,5 @@ class LocalProcess:
         except Exception:
             log.exception("%s cannot be started again", self.program.name)
             return False
+        self._on_restart()
         return True

@@ -26,7 +26,8 @@ CONTEXT = re.compile(
 )
 LONGEST_WAIT = 3600.0
 UNSUPPORTED_INPUT = re.compile(r"(image|audio|video) input is not supported")
-SCHEMA = re.compile(r"JSON schema error(?: at [^:]*)?: (.*)|[Gg]rammar|json_schema")
+INVALID_TOKENS = re.compile(r"invalid tokens")
+SCHEMA = re.compile(r"JSON schema [a-z]+(?: at [^:]*)?: (.*)|[Gg]rammar|json_schema")
 
 
 def refusal(
@@ -42,19 +43,20 @@ def refusal(
     if match := LLAMA_CONTEXT.search(message):
         asked, limit = match.groups()
         return ContextTooLong(
-            f"This model's maximum context length is {limit} tokens. However, your messages "
-            f"resulted in {asked} tokens. Please reduce the length of the messages.",
-            param="messages",
+            f"This model's maximum context length is {limit} tokens. However, your {about} "
+            f"resulted in {asked} tokens. Please reduce the length of the {about}.",
+            param=about,
             code="context_length_exceeded",
         )
     if code == "context_length_exceeded" or CONTEXT.search(message):
         return ContextTooLong(message, param=about, code="context_length_exceeded")
     if UNSUPPORTED_INPUT.search(message):
         return Unsupported(f"This model does not take such input: {message}", param="messages")
-    if status in (400, 404, 413, 422) and SCHEMA.search(message):
-        return InvalidRequest(
-            f"Invalid schema for response_format or tools: {message}", param="response_format"
-        )
+    if status in (400, 422) and INVALID_TOKENS.search(message):
+        return InvalidRequest(f"Invalid '{about}': {message}", param=about)
+    if status in (400, 404, 413, 422) and (match := SCHEMA.search(message)):
+        # llama.cpp wraps the reason in words about its chat template.
+        return InvalidRequest(f"Invalid schema: {match[1] or message}", param="response_format")
     if status in (400, 413, 422):
         return InvalidRequest(message or "the engine refused the request", param=param, code=code)
     if status in (401, 403):

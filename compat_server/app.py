@@ -10,6 +10,7 @@
 8. `errors`     says what failed, wherever it failed, in the vendor's form   errors.py
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,6 +35,7 @@ def create_app(settings: Settings, sockets: Path, database_url: str) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        state.loop = asyncio.get_running_loop()
         yield
         await close(state)
 
@@ -43,6 +45,7 @@ def create_app(settings: Settings, sockets: Path, database_url: str) -> ASGIApp:
         exception_handlers={Exception: errors.handle},
         lifespan=[lifespan],
         openapi_config=None,
+        logging_config=None,
         request_max_body_size=None,
     )
     return Recorded(Guard(router, settings))

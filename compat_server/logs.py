@@ -34,11 +34,17 @@ class Words(logging.Formatter):
         return line + ("\n" + self.formatException(record.exc_info) if record.exc_info else "")
 
 
+def line(event: str, fields: dict[str, object]) -> None:
+    """The line of one request, past the machinery of `logging`, which costs ten times the line."""
+    told = {"time": datetime.now(UTC), "level": "info", "event": event, **fields}
+    sys.stderr.write(encode(told).decode() + "\n")
+
+
 def configure() -> None:
     """For the whole process."""
     # What a line costs is paid by every request: leave out what no formatter here shows.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging._srcfile = None  # type: ignore[attr-defined]  # documented: no look at the call stack
+    logging._srcfile = None  # the documented way to have no look at the call stack
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Words() if sys.stderr.isatty() else JsonLine())
     root = logging.getLogger()

@@ -3,7 +3,6 @@
 Never content: no prompt, no answer, no key.
 """
 
-import logging
 import secrets
 import time
 from functools import cache
@@ -14,7 +13,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from msgspec import Struct
 from prometheus_client import Counter, Gauge, Histogram
 
-log = logging.getLogger(__name__)
+from compat_server import logs
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
@@ -106,4 +105,4 @@ def finish(record: Record, scope: Any) -> None:
     }
     if record.failed:
         fields["failed"] = str(record.failed)
-    log.info("request", extra={"fields": fields})
+    logs.line("request", fields)

@@ -15,16 +15,13 @@ from litestar import asgi
 from litestar.handlers import ASGIRouteHandler
 from litestar.types import HTTPScope, Receive, Scope, Send
 from msgspec import Struct
-from sse_starlette import EventSourceResponse
 
 from backends.errors import CompatError, EngineFailed, MethodNotAllowed, TooLarge
 from compat_server import errors
 from compat_server.record import LEFT, record_of
+from compat_server.sse import FramedEvents
 from compat_server.state import State
 from routing.catalogue import Entry
-
-PING_SECONDS = 15
-"""Comment lines keep proxies from closing a stream while a long prompt is read."""
 
 PATIENCE_SECONDS = 0.2
 """How long an answer may take before it is watched whether the caller is still there."""
@@ -74,7 +71,7 @@ async def relay(
     try:
         body = await read_body(receive, state.settings.limits.body_bytes)
         call = Call(body, unquote(scope["path_params"].get("model", "")))
-        reply = await unless_caller_leaves(receive, handler(call, state))
+        reply = await unless_caller_leaves(state.loop, receive, handler(call, state))
     except CallerLeft:
         record.status = LEFT
         return
@@ -84,7 +81,9 @@ async def relay(
         (b"x-compat-route", b"local" if reply.entry.local else b"backend"),
     ]
     if not isinstance(reply.body, bytes):
-        await stream(reply.body, headers, scope, receive, send)
+        # Closing the events, when the caller leaves, stops the engine.
+        response = FramedEvents(ending_in_error(reply.body, scope), headers)
+        await response(scope, receive, send)  # type: ignore[arg-type]
         return
     headers += [
         (b"content-type", b"application/json"),
@@ -92,24 +91,6 @@ async def relay(
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body, "more_body": False})
-
-
-async def stream(
-    events: AsyncIterator[bytes],
-    headers: list[tuple[bytes, bytes]],
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-) -> None:
-    """Events as they come. Closing them, when the caller leaves, stops the engine."""
-    response = EventSourceResponse(
-        ending_in_error(events, scope),
-        headers={"cache-control": "no-cache"},
-        ping=PING_SECONDS,
-        sep="\n",
-    )
-    response.raw_headers += headers
-    await response(scope, receive, send)  # type: ignore[arg-type]
 
 
 async def ending_in_error(events: AsyncIterator[bytes], scope: Scope) -> AsyncIterator[bytes]:
@@ -154,13 +135,15 @@ def too_large(limit: int) -> TooLarge:
     return TooLarge(f"Maximum content size limit ({limit} bytes) exceeded.")
 
 
-async def unless_caller_leaves(receive: Receive, answering: Awaitable[Reply]) -> Reply:
+async def unless_caller_leaves(
+    loop: asyncio.AbstractEventLoop, receive: Receive, answering: Awaitable[Reply]
+) -> Reply:
     """Awaits the answer; a caller who leaves cancels it, which stops the engine.
 
     Raises `CallerLeft`. Most answers are there before anyone could lose patience, so the watch
     starts a little later: a task for every request would cost more than all of the checks.
     """
-    me = asyncio.current_task()
+    me = asyncio.current_task(loop)
     watching: list[asyncio.Task[None]] = []
     left = False
 
@@ -172,7 +155,6 @@ async def unless_caller_leaves(receive: Receive, answering: Awaitable[Reply]) ->
         if me is not None:
             me.cancel()
 
-    loop = asyncio.get_running_loop()
     timer = loop.call_later(PATIENCE_SECONDS, lambda: watching.append(loop.create_task(watch())))
     try:
         return await answering

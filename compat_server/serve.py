@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import aiohttp
 import msgspec
 from filelock import FileLock, Timeout
 
@@ -25,6 +24,7 @@ from backends.local import LocalProcess, Program
 from backends.models import Model, folder
 from backends.storage.migrate import migrate
 from backends.storage.postgres import EmbeddedPostgres
+from backends.transport import Transport
 from compat_server.config import ConfigError, Settings
 from compat_server.guard import check_binding
 from compat_server.state import local, local_models, socket_of
@@ -49,22 +49,24 @@ class Server:
         self._engines: dict[str, LocalProcess] = {}
         self._gateways: list[LocalProcess] = []
         self._postgres: LocalProcess | None = None
+        self._database = ""
+        self._front = front(listener)
 
     async def start(self) -> None:
         """Returns once every enabled capability answers. Raises what the first failure was."""
         for model, entry in zip(self.models, self._entries, strict=True):
             self._engines[model.id] = await self._run(self._engine(model, entry))
-        database = self._settings.database_url or await self._start_postgres()
-        await asyncio.to_thread(migrate, database)
+        self._database = self._settings.database_url or await self._start_postgres()
+        await asyncio.to_thread(migrate, self._database)
         for number in range(self._settings.workers):
-            self._gateways.append(await self._run(self._gateway(number, database)))
-        self._describe(database)
+            self._gateways.append(await self._run(self._gateway(number)))
         for process in [*self._engines.values(), *self._gateways]:
             await process.wait_healthy(START_SECONDS)
-        self._describe(database)
+        self._describe()
 
     async def stop(self) -> None:
         """Gateways first, so that what they are saying can be finished; the database last."""
+        await self._front.close()
         await asyncio.gather(*(entry.backend.close() for entry in self._entries))
         await asyncio.gather(*(gateway.stop() for gateway in self._gateways))
         await asyncio.gather(*(engine.stop() for engine in self._engines.values()))
@@ -73,7 +75,7 @@ class Server:
         (self._settings.home / "server.json").unlink(missing_ok=True)
 
     async def _run(self, program: Program) -> LocalProcess:
-        process = LocalProcess(program, self._logs / f"{program.name}.log")
+        process = LocalProcess(program, self._logs / f"{program.name}.log", self._describe)
         await process.start()
         return process
 
@@ -89,7 +91,7 @@ class Server:
         )
         return Program(model.id, command, entry.backend.healthy)
 
-    def _gateway(self, number: int, database: str) -> Program:
+    def _gateway(self, number: int) -> Program:
         return Program(
             name=f"gateway-{number}",
             command=[sys.executable, "-m", "compat_server.gateway"],
@@ -97,26 +99,18 @@ class Server:
             environment={
                 "COMPAT_LISTENER": str(self._listener.fileno()),
                 "COMPAT_SOCKETS": str(self._sockets),
-                "COMPAT_DATABASE": database,
+                "COMPAT_DATABASE": self._database,
             },
             pass_fds=[self._listener.fileno()],
             stop_seconds=15.0,
         )
 
     async def _gateway_healthy(self) -> bool:
-        host, port = self._listener.getsockname()[:2]
-        host = f"[{host}]" if ":" in host else host
-        url = f"http://{host}:{port}/health/ready"
-        limit = aiohttp.ClientTimeout(total=3)
-        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-            async with (
-                aiohttp.ClientSession(timeout=limit) as session,
-                session.get(url, headers={"host": "localhost"}) as response,
-            ):
-                return response.status == 200 or bool(self._settings.backend)
-        return False
+        """Backends by URL are their owner's to start: they are not waited for."""
+        status = await self._front.get_status("/health/ready", timeout=3.0)
+        return status == 200 or (status == 503 and bool(self._settings.backend))
 
-    def _describe(self, database: str) -> None:
+    def _describe(self) -> None:
         """`server.json`: what runs where, for scripts and for cleaning up after a hard kill."""
         described = {
             "pid": os.getpid(),
@@ -124,7 +118,7 @@ class Server:
             "gateways": [gateway.pid for gateway in self._gateways],
             "engines": {name: engine.pid for name, engine in self._engines.items()},
             "postgres": self._postgres.pid if self._postgres else None,
-            "database": database if self._postgres else None,
+            "database": self._database if self._postgres else None,
             "sockets": str(self._sockets),
         }
         path = self._settings.home / "server.json"
@@ -157,6 +151,13 @@ async def run(settings: Settings, ready: Ready) -> None:
             await asyncio.gather(starting, stopping, return_exceptions=True)
             await server.stop()
             listener.close()
+
+
+def front(listener: socket.socket) -> Transport:
+    """To our own gateways, on whatever address they listen."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return Transport(f"http://{host}:{port}", engine="gateway")
 
 
 @contextmanager

@@ -1,10 +1,12 @@
 """What the gateway holds while it runs: settings, who answers, the database."""
 
+import asyncio
 import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from backends.engines import Deployment
@@ -21,6 +23,8 @@ class State(Struct):
     dispatch: Dispatch
     database: Database
     readiness: Readiness
+    # Asking asyncio for it is a system call on Python 3.11: the hot path is handed it.
+    loop: asyncio.AbstractEventLoop = msgspec.UNSET  # type: ignore[assignment]
 
 
 def build(settings: Settings, sockets: Path, database_url: str) -> State:

@@ -77,6 +77,8 @@ class EventRelay:
                 return None
             if theirs != ours:
                 events = events.replace(theirs, ours)
+        if b'"logprobs"' not in events:
+            events = events.replace(GOES_ON, b'"logprobs":null,' + GOES_ON)
         return events
 
     def _mended(self, events: bytes) -> bytes:
@@ -147,7 +149,7 @@ def decode_chunk(data: bytes) -> Json:
         raise EngineFailed("the engine sent an event that is not JSON") from error
     if not isinstance(chunk, dict):
         raise EngineFailed("the engine sent an event that is not an object")
-    # Older vLLM sends the error itself, with `object: error`, everyone else an `error` in an object.
+    # Older vLLM sends the error itself, with `object: error`; everyone else `error` in an object.
     failure = chunk if chunk.get("object") == "error" else chunk.get("error")
     if failure:
         message = failure.get("message") if isinstance(failure, dict) else failure

@@ -6,19 +6,17 @@ none; it writes calls as text; it takes fields of its own that callers have no b
 usage counts one choice (see `fan_out.py`); `echo` and `best_of` are not there.
 """
 
-from collections.abc import AsyncIterator, Sequence
-
-import msgspec
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 
 from backends.capabilities import ChatRequest
 from backends.chat.events import EventRelay, Step, decode, encode
 from backends.chat.fan_out import FanOut
-from backends.chat.openai_compatible import OpenAICompatible
+from backends.chat.openai_compatible import OpenAICompatible, none_but_answers
 from backends.chat.specification import Conformer, Json
 from backends.chat.tool_grammar import ForcedCall
 from backends.chat.written_calls import RUNAWAY, WrittenCalls, described
-from backends.errors import EngineFailed, InvalidRequest, Unsupported
-from backends.refusals import refusal
+from backends.errors import InvalidRequest, Unsupported
 from backends.transport import Transport
 
 SAMPLING = frozenset(
@@ -51,16 +49,13 @@ class LlamaCpp(OpenAICompatible):
         async def ask(one: Json) -> Json:
             async with await self._send(request, one) as answer:
                 body = await answer.read()
-            try:
-                whole: Json = decode(body)
-            except msgspec.DecodeError as error:
-                raise EngineFailed("the engine answered with something that is no JSON") from error
-            return await self._echoed(request, one, whole)
+            return await self._echoed(request, one, decode(body))
 
-        whole = await FanOut(fields).whole(ask)
-        for step in steps:
-            whole = step.answer(whole)
-        return encode(Conformer(request).answer(whole))
+        with none_but_answers(), naming_the_tool(steps):
+            whole = await FanOut(fields).whole(ask)
+            for step in steps:
+                whole = step.answer(whole)
+            return encode(Conformer(request).answer(whole))
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[bytes]:
         fields, steps = self.prepare(request)
@@ -69,7 +64,8 @@ class LlamaCpp(OpenAICompatible):
         relay = EventRelay(Conformer(request), steps)
         fan_out = FanOut(fields)
         if len(fan_out) == 1 and request.operation == "chat/completions":
-            return self._events(await self._send(request, fields), relay)
+            with naming_the_tool(steps):
+                return self._events(await self._send(request, fields), relay)
 
         async def open_stream(one: Json) -> AsyncIterator[bytes]:
             async with await self._send(request, one) as answer:
@@ -78,7 +74,8 @@ class LlamaCpp(OpenAICompatible):
 
         # The first event decides whether this is a stream or a refusal with a status.
         events = relay.relay(fan_out.streamed(open_stream))
-        first = await anext(events)
+        with naming_the_tool(steps):
+            first = await anext(events)
         return _resumed(first, events)
 
     def prepare(self, request: ChatRequest) -> tuple[Json, Sequence[Step]]:
@@ -130,6 +127,8 @@ class LlamaCpp(OpenAICompatible):
             raise Unsupported("'max_tokens' must be at least 1 for this model.", param="max_tokens")
         if asked.get("suffix"):
             raise Unsupported("This model does not insert text: 'suffix'.", param="suffix")
+        if (asked.get("best_of") or fields["n"]) < fields["n"]:
+            raise InvalidRequest("'best_of' must not be below 'n'.", param="best_of")
         if (asked.get("best_of") or 1) > fields["n"]:
             raise Unsupported("'best_of' above 'n' is not offered by this model.", param="best_of")
         if asked.get("logprobs") is not None:
@@ -151,12 +150,10 @@ class LlamaCpp(OpenAICompatible):
         body = encode({"tokens": tokens})
         async with await self._transport.post("/detokenize", body) as answer:
             said = await answer.read()
-        if answer.status != 200:
-            raise refusal(answer.status, answer.headers, said)
         text = decode(said).get("content")
         if not isinstance(text, str):
             raise InvalidRequest(
-                "'prompt' holds tokens that the model does not know.", param="prompt"
+                "Invalid 'prompt': it holds tokens that the model does not know.", param="prompt"
             )
         return text
 
@@ -183,3 +180,15 @@ async def _resumed(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[by
     yield first
     async for events in rest:
         yield events
+
+
+@contextmanager
+def naming_the_tool(steps: Sequence[Step]) -> Iterator[None]:
+    """A forced call's schema is made of the tools' parameters: those are what was wrong."""
+    try:
+        yield
+    except InvalidRequest as error:
+        for step in steps:
+            if isinstance(step, ForcedCall) and error.param == "response_format":
+                error.param = step.param
+        raise

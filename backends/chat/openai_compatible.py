@@ -3,7 +3,8 @@
 Needs a URL (ending in `/v1` as a rule) and, where the server wants one, a key.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -32,13 +33,11 @@ class OpenAICompatible:
         answer = await self._send(request, fields)
         async with answer:
             body = await answer.read()
-        try:
+        with none_but_answers():
             whole = decode(body)
             for step in steps:
                 whole = step.answer(whole)
             return encode(Conformer(request).answer(whole))
-        except (msgspec.DecodeError, AttributeError, KeyError, TypeError) as error:
-            raise EngineFailed("the engine answered with something that is no answer") from error
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[bytes]:
         fields, steps = self.prepare(request)
@@ -59,10 +58,21 @@ class OpenAICompatible:
         answer = await self._transport.post(f"{self.prefix}/{request.operation}", encode(fields))
         if answer.status != 200:
             async with answer:
-                raise refusal(answer.status, answer.headers, await answer.read())
+                about = "prompt" if request.operation == "completions" else "messages"
+                body = await answer.read()
+                raise refusal(answer.status, answer.headers, body, about=about)
         return answer
 
     async def _events(self, answer: Answer, relay: EventRelay) -> AsyncIterator[bytes]:
         async with answer:
             async for events in relay.relay(answer.chunks()):
                 yield events
+
+
+@contextmanager
+def none_but_answers() -> Iterator[None]:
+    """An engine may send anything with status 200; what has not the shape is its failure."""
+    try:
+        yield
+    except (msgspec.DecodeError, AttributeError, IndexError, KeyError, TypeError) as error:
+        raise EngineFailed("the engine answered with something that is no answer") from error

@@ -21,6 +21,9 @@ class ForcedCall:
         functions = [tool["function"] for tool in tools]
         if isinstance(choice, dict):
             functions = [f for f in functions if f["name"] == choice["function"]["name"]]
+        number = tools.index(next(t for t in tools if t["function"] is functions[0]))
+        self.param = f"tools[{number}].function.parameters"
+        """Where the schema comes from, for messages about it; of several, the first."""
         self._functions = functions
         self._only: str | None = functions[0]["name"] if len(functions) == 1 else None
         self._streams: dict[int, CallStream] = {}

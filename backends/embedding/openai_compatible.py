@@ -62,7 +62,9 @@ class OpenAICompatibleEmbed:
 
 
 def vector(value: str | list[float]) -> bytes:
-    """float32 little endian."""
-    if isinstance(value, str):
-        return base64.b64decode(value, validate=True)
-    return array("f", value).tobytes()
+    """float32 little endian. Raises `ValueError`."""
+    raw = base64.b64decode(value, validate=True) if isinstance(value, str) else array("f", value)
+    whole = bytes(raw)
+    if not whole or len(whole) % 4:
+        raise ValueError("an embedding is one or more whole floats")
+    return whole

@@ -1,6 +1,7 @@
 """Brings the database to the schema of this version: SQL files, applied in order by dbmate."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,14 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+WAIT_SECONDS = 20
+"""How long a database that is only just starting is waited for."""
+
+NOT_YET = re.compile("connection refused|no such file|starting up|shutting down", re.IGNORECASE)
+RACED = re.compile("pg_database_datname_index|already exists", re.IGNORECASE)
+"""`create database` is not under dbmate's lock: another machine was first, which is as good."""
 
 
 class MigrationFailed(Exception):
@@ -20,19 +29,24 @@ def migrate(database_url: str) -> None:
     Safe to run from several machines at once: dbmate takes an advisory lock.
     """
     url = dbmate_url(database_url)
-    failure = _run(url)
+    failure = _up(url)
     if failure and "SSL is not enabled" in failure:
         # The driver insists on TLS unless told otherwise; a database on a private network has none.
-        failure = _run(with_query(url, sslmode="disable"))
+        url = with_query(url, sslmode="disable")
+        failure = _up(url)
+    if failure and RACED.search(failure):
+        failure = _up(url)
+    if failure and NOT_YET.search(failure):
+        failure = _up(url, "--wait", f"--wait-timeout={WAIT_SECONDS}s")
     if failure:
         raise MigrationFailed(failure)
 
 
-def _run(url: str) -> str | None:
+def _up(url: str, *options: str) -> str | None:
     """dbmate's complaint, or None."""
     done = subprocess.run(
-        [dbmate(), "--no-dump-schema", "--migrations-dir", str(MIGRATIONS), "--wait", "up"],
-        env={**os.environ, "DATABASE_URL": url, "DBMATE_WAIT_TIMEOUT": "20s"},
+        [dbmate(), "--no-dump-schema", "--migrations-dir", str(MIGRATIONS), *options, "up"],
+        env={**os.environ, "DATABASE_URL": url},
         capture_output=True,
         text=True,
         check=False,

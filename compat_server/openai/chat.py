@@ -89,6 +89,8 @@ class StreamOptions(Struct):
     include_obfuscation: bool | None = None
 
 
+TokenId = Annotated[str, Meta(pattern="^[0-9]{1,9}$")]
+LogitBias = dict[TokenId, Annotated[float, Meta(ge=-100, le=100)]]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Stop = str | Annotated[list[str], Meta(max_length=4)] | None
 
@@ -99,7 +101,7 @@ class ChatCompletionRequest(Struct):
     model: Annotated[str, Meta(min_length=1)]
     messages: Annotated[list[Message], Meta(min_length=1)]
     frequency_penalty: Penalty | None = None
-    logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
+    logit_bias: LogitBias | None = None
     logprobs: bool | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None

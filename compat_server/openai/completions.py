@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from backends.capabilities import ChatRequest
 from backends.errors import InvalidRequest
 from compat_server.json_body import decode
-from compat_server.openai.chat import Penalty, Stop, StreamOptions
+from compat_server.openai.chat import LogitBias, Penalty, Stop, StreamOptions
 from compat_server.openai.errors import invalid
 from compat_server.relay import Call, Reply
 from compat_server.state import State
@@ -27,7 +27,7 @@ class CompletionRequest(Struct):
     best_of: Annotated[int, Meta(ge=1, le=20)] | None = None
     echo: bool | None = None
     frequency_penalty: Penalty | None = None
-    logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
+    logit_bias: LogitBias | None = None
     logprobs: Annotated[int, Meta(ge=0, le=5)] | None = None
     max_tokens: Annotated[int, Meta(ge=0)] | None = None
     n: Annotated[int, Meta(ge=1, le=128)] | None = None
@@ -69,6 +69,8 @@ def check_prompts(prompts: list[str | int | list[int]]) -> None:
     """Texts, tokens, or lists of tokens: one of them, and not nothing."""
     if not prompts or any(p == [] for p in prompts):
         raise InvalidRequest("Invalid 'prompt': empty array.", param="prompt", code="empty_array")
+    if any(isinstance(p, int) and p < 0 for p in prompts):
+        raise InvalidRequest("Invalid 'prompt': a token is negative.", param="prompt")
     if len({type(p) for p in prompts}) != 1:
         raise InvalidRequest(
             "Invalid type for 'prompt': expected a string, an array of strings, an array of "

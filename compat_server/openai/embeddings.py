@@ -69,7 +69,9 @@ def to_inputs(given: str | list[Any]) -> list[str] | list[list[int]]:
     if isinstance(given, str) or (given and isinstance(given[0], int)):
         given = [given]
     kinds = {str if isinstance(item, str) else list for item in given}
-    integers = all(type(t) is int for item in given if isinstance(item, list) for t in item)
+    integers = all(
+        type(t) is int and 0 <= t < 2**31 for item in given if isinstance(item, list) for t in item
+    )
     if len(kinds) > 1 or not integers or any(isinstance(item, int) for item in given):
         raise InvalidRequest(
             "Invalid type for 'input': expected a string, an array of strings, an array of "
@@ -87,6 +89,10 @@ def to_inputs(given: str | list[Any]) -> list[str] | list[list[int]]:
             code="array_above_max_length",
         )
     return cast("list[str] | list[list[int]]", given)
+
+
+def is_token(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**31
 
 
 def from_embedded(embedded: Embedded, wanted: EmbeddingRequest) -> EmbeddingResponse:

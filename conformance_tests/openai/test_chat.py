@@ -48,7 +48,9 @@ async def test_async(async_client: AsyncOpenAI) -> None:
 @pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
 def test_limit(client: OpenAI, limit: str) -> None:
     answer = client.chat.completions.create(
-        model=MODEL, messages=COUNT, **{limit: 3}  # type: ignore[call-overload]
+        model=MODEL,
+        messages=COUNT,
+        **{limit: 3},  # type: ignore[call-overload]
     )
     assert answer.choices[0].finish_reason == "length"
     assert answer.usage.completion_tokens == 3

@@ -1,5 +1,7 @@
 """Legacy completions."""
 
+from itertools import pairwise
+
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
@@ -69,9 +71,8 @@ def test_logprobs(client: OpenAI, top: int) -> None:
     assert len(logprobs.token_logprobs or []) == len(logprobs.text_offset or []) == len(tokens) == 4
     assert all(value <= 0 for value in logprobs.token_logprobs or [])
     offsets = logprobs.text_offset or []
-    assert [b - a for a, b in zip(offsets, offsets[1:], strict=False)] == [
-        len(token) for token in tokens[:-1]
-    ]
+    lengths = [len(token) for token in tokens]
+    assert [b - a for a, b in pairwise(offsets)] == lengths[:-1]
     for token, alternatives in zip(tokens, logprobs.top_logprobs or [], strict=True):
         # The vendor adds the chosen token where it is not among the best: then there is one more.
         assert token in alternatives or top == 0

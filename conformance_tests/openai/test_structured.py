@@ -73,7 +73,7 @@ def test_streamed(client: OpenAI) -> None:
     assert Household.model_validate_json(text).people
 
 
-@pytest.mark.operation("chat.completions.parse")
+@pytest.mark.operation("chat.completions.create")
 def test_parse(client: OpenAI) -> None:
     answer = client.chat.completions.parse(
         model=MODEL, messages=ASK, response_format=Household, max_tokens=400

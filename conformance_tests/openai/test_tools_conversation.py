@@ -1,8 +1,12 @@
 """Tools as part of a conversation: offered but not demanded, and their results given back."""
 
+from typing import cast
+
 import pytest
 from openai import OpenAI
 from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionMessageParam
+
+from conformance_tests.openai.offered_tools import only_call
 
 MODEL = "gpt-4o-mini"
 WEATHER: ChatCompletionFunctionToolParam = {
@@ -21,12 +25,13 @@ def test_round_trip(client: OpenAI) -> None:
         model=MODEL, messages=[ASK], tools=[WEATHER], tool_choice="required", max_tokens=100
     )
     message = first.choices[0].message
-    (call,) = message.tool_calls or ()
+    call = only_call(message)
+    said = cast("ChatCompletionMessageParam", message.model_dump(exclude_none=True))
     second = client.chat.completions.create(
         model=MODEL,
         messages=[
             ASK,
-            message.model_dump(exclude_none=True),  # type: ignore[list-item]
+            said,
             {"role": "tool", "tool_call_id": call.id, "content": "18 degrees, sunny"},
         ],
         tools=[WEATHER],

@@ -102,16 +102,16 @@ class FakeEngine:
         out, connection = handler.wfile, handler.connection
         if script.ending == "closed":
             handler.close_connection = True
-            return
+            return None
         if script.ending == "hang" and not script.pieces:
             return self._hang(connection)
         headers = {**script.headers, "transfer-encoding": "chunked"}
         lines = [f"HTTP/1.1 {script.status} So", *(f"{k}: {v}" for k, v in headers.items())]
         out.write("\r\n".join([*lines, "", ""]).encode())
-        for piece in script.pieces:
+        for piece in filter(None, script.pieces):
             out.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             if len(script.pieces) > 1:
-                time.sleep(0.001)  # so that the other side reads them one by one
+                time.sleep(0.0003)  # so that the other side reads them one by one
         if script.ending == "whole":
             out.write(b"0\r\n\r\n")
             return None

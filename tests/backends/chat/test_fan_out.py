@@ -78,7 +78,7 @@ async def test_first_failure_ends_the_other_requests() -> None:
 
 
 async def collected(fan_out: FanOut, open_stream: Any) -> list[Json]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(3):
         out = b"".join([item async for item in fan_out.streamed(open_stream)])
     assert out.endswith(b"data: [DONE]\n\n")
     return [json.loads(data) for data in payloads(out)[:-1]]

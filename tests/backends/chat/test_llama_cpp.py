@@ -1,7 +1,7 @@
 """What is sent to llama.cpp, and what is refused before anything is; answers come from the fake."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -39,8 +39,10 @@ def engine() -> Iterator[FakeEngine]:
 
 
 @pytest.fixture
-def live(engine: FakeEngine) -> LlamaCpp:
-    return llama(engine.url.removesuffix("/v1"))
+async def live(engine: FakeEngine) -> AsyncIterator[LlamaCpp]:
+    backend = llama(engine.url.removesuffix("/v1"))
+    yield backend
+    await backend.close()
 
 
 def test_fields_of_the_engines_own_are_kept_from_callers() -> None:
@@ -151,7 +153,6 @@ async def test_several_choices_are_several_requests_with_their_usage_summed(
     assert answer["usage"]["completion_tokens"] == 3
     assert sorted(request.json["seed"] for request in engine.received) == [1, 2, 3]
     assert engine.last.path == "/v1/chat/completions"
-    await live.close()
 
 
 async def test_streamed_choices_end_with_one_done(engine: FakeEngine, live: LlamaCpp) -> None:
@@ -159,10 +160,11 @@ async def test_streamed_choices_end_with_one_done(engine: FakeEngine, live: Llam
     out = b"".join([events async for events in await live.stream(chat(stream=True, n=2))])
     assert out.count(b"[DONE]") == 1
     assert out.count(b'"finish_reason":"stop"') == 2
-    await live.close()
 
 
-CONTEXT = "request (9000 tokens) exceeds the available context size (4096 tokens), try increasing it"
+CONTEXT = (
+    "request (9000 tokens) exceeds the available context size (4096 tokens), try increasing it"
+)
 
 
 @pytest.mark.parametrize("fields", [{}, {"stream": True}, {"stream": True, "n": 2}, {"n": 2}])
@@ -174,7 +176,6 @@ async def test_refusal_is_raised_before_anything_is_streamed(
     request = (chat if operation == "chat/completions" else legacy)(**fields)
     with pytest.raises(ContextTooLong, match=r"maximum context length is 4096 .* 9000 tokens"):
         await (live.stream if fields.get("stream") else live.complete)(request)
-    await live.close()
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"choices": []}', b'{"choices": 5}'])
@@ -185,10 +186,11 @@ async def test_answer_that_is_none_is_a_failure(
     engine.answers(body)
     with pytest.raises(EngineFailed):
         await live.complete(request_)
-    await live.close()
 
 
 async def test_engine_that_is_being_restarted_is_overloaded_not_broken() -> None:
+    backend = llama()
     with pytest.raises(Overloaded):
-        await llama().complete(chat())
-    assert not await llama().healthy()
+        await backend.complete(chat())
+    assert not await backend.healthy()
+    await backend.close()

@@ -1,4 +1,5 @@
 """Against a fake on a real socket: what is sent, and what comes of each odd answer."""
+# ruff: noqa: ASYNC110
 
 import asyncio
 import json
@@ -163,8 +164,10 @@ async def test_rate_limit_keeps_its_retry_after(engine: FakeEngine, chat: OpenAI
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>", b"[]", b"null", b"{}", b'{"choices": []}', b'{"choices": null}']
-    + [b'{"error": {"message": "no"}}', b'{"choices": [5]}', b'{"choices": [{"message": 5}]}'],
+    [
+        *(b"", b"<html>", b"[]", b"null", b"{}", b'{"choices": []}', b'{"choices": null}'),
+        *(b'{"error": {"message": "no"}}', b'{"choices": [5]}', b'{"choices": [{"message": 5}]}'),
+    ],
 )
 async def test_answer_with_status_200_that_is_none(
     engine: FakeEngine, chat: OpenAICompatible, body: bytes

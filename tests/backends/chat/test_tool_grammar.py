@@ -24,7 +24,9 @@ def streamed(forced: ForcedCall, pieces: list[str], finish: str = "stop") -> tup
     sent = [*(chunk({"content": piece}) for piece in pieces), chunk({}, finish)]
     name = arguments = ended = ""
     ids = set()
-    for one in [c for theirs in sent for step in forced.chunk(theirs) for c in conformer.chunk(step)]:
+    for one in [
+        c for theirs in sent for step in forced.chunk(theirs) for c in conformer.chunk(step)
+    ]:
         (choice,) = one["choices"]
         ended = choice["finish_reason"] or ended
         assert not choice["delta"].get("content")
