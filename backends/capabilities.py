@@ -41,9 +41,9 @@ class Chat(Protocol):
 
 
 class EmbedRequest(Struct):
-    """Texts, or texts as the model's own token ids."""
+    """Each input is a text, or a text as the model's own token ids."""
 
-    inputs: list[str] | list[list[int]]
+    inputs: list[str | list[int]]
     dimensions: int | None = None
 
 

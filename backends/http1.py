@@ -193,6 +193,8 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._has_headers:
-            self._reusable = self._parser.should_keep_alive()
+            # llama.cpp closes after a stream without having said so, just when it is used again.
+            streamed = self.headers.get("content-type", "").startswith("text/event-stream")
+            self._reusable = self._parser.should_keep_alive() and not streamed
             self.complete = True
             self._asking = False

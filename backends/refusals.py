@@ -27,7 +27,10 @@ CONTEXT = re.compile(
 LONGEST_WAIT = 3600.0
 UNSUPPORTED_INPUT = re.compile(r"(image|audio|video) input is not supported")
 INVALID_TOKENS = re.compile(r"invalid tokens")
-SCHEMA = re.compile(r"JSON schema [a-z]+(?: at [^:]*)?: (.*)|[Gg]rammar|json_schema")
+SCHEMA = re.compile(
+    r"JSON schema (?:error|conversion failed)(?: at [^:]*)?:\s*(.*)|[Gg]rammar|json_schema",
+    re.DOTALL,
+)
 
 
 def refusal(

@@ -23,9 +23,9 @@ class BackendByUrl(Struct, forbid_unknown_fields=True):
     `api_key_env`: the environment variable that holds the server's key.
     """
 
-    model: str
+    model: Annotated[str, Meta(min_length=1)]
     capability: Capability
-    url: str
+    url: Annotated[str, Meta(pattern="^https?://")]
     upstream_model: str = ""
     api_key_env: str = ""
     context: int = 0
@@ -36,8 +36,8 @@ class BackendByUrl(Struct, forbid_unknown_fields=True):
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """Applied before any work is done. `body_bytes`: of a JSON request."""
 
-    body_bytes: int = 32 * 1024 * 1024
-    json_depth: int = 64
+    body_bytes: Annotated[int, Meta(ge=1)] = 32 * 1024 * 1024
+    json_depth: Annotated[int, Meta(ge=1)] = 64
 
 
 class Settings(Struct, forbid_unknown_fields=True):
@@ -59,13 +59,14 @@ class Settings(Struct, forbid_unknown_fields=True):
     @property
     def url(self) -> str:
         host = "localhost" if self.host in ("127.0.0.1", "::1") else self.host
+        host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.port}"
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Settings:
     """Raises `ConfigError`."""
     settings = from_file(environment.get("COMPAT_CONFIG"))
-    settings.host = environment.get("COMPAT_HOST", settings.host)
+    settings.host = environment.get("COMPAT_HOST") or settings.host
     if port := environment.get("COMPAT_PORT"):
         if not port.isdecimal() or not 0 < int(port) < 65536:
             raise ConfigError(f"COMPAT_PORT must be a port number, not {port!r}")
@@ -80,15 +81,22 @@ def from_file(path: str | None) -> Settings:
     if not path:
         return Settings()
     try:
-        return msgspec.toml.decode(Path(path).read_bytes(), type=Settings)
+        return msgspec.toml.decode(Path(path).read_bytes(), type=Settings, dec_hook=to_path)
     except OSError as error:
         raise ConfigError(f"COMPAT_CONFIG: {error}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
 def absolute(path: str | Path) -> Path:
     return Path(path).expanduser().absolute()
+
+
+def to_path(kind: type, value: object) -> object:
+    """For msgspec: TOML has no paths."""
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise TypeError(f"expected a path, got {value!r}")
 
 
 def default_home() -> Path:

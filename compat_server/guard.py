@@ -42,7 +42,8 @@ class Guard:
             elif name == b"origin":
                 origin = value
             elif name == b"authorization":
-                key = value.removeprefix(b"Bearer ")
+                scheme, _, secret = value.partition(b" ")
+                key = secret if scheme.lower() == b"bearer" else b""
             elif name == b"api-key":
                 key = value
         if self._keys:
@@ -54,12 +55,12 @@ class Guard:
             if not sum(hmac.compare_digest(key, known) for known in self._keys):
                 return Unauthenticated("Incorrect API key provided.")
             return None
-        for given in (host, origin):
-            if given is not None and hostname(given) not in self._names:
+        for claimed in (host, origin):
+            if claimed is not None and hostname(claimed) not in self._names:
                 return Forbidden(
                     "This server has no keys configured and serves only programs on its own "
-                    f"machine. {given.decode('latin-1')!r} is not a name of it: see allowed_hosts "
-                    "and api_keys in the configuration."
+                    f"machine. {claimed.decode('latin-1')!r} is not a name of it: see "
+                    "allowed_hosts and api_keys in the configuration."
                 )
         return None
 

@@ -12,7 +12,7 @@ UNREADABLE = (
     "The API expects a JSON object; make sure the client sends one."
 )
 
-TOKENS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|[\[\]{}]', re.DOTALL)
+TOKENS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 MOST_TOKENS = 1_000_000
 """Strings and brackets a body may have: a few bytes of JSON each are a hundred in memory."""
 

@@ -40,6 +40,8 @@ class Record(Struct):
 
     id: str
     started: float
+    method: str
+    path: str
     operation: str = ""
     model: str = ""
     status: int = 0
@@ -62,7 +64,10 @@ class Recorded:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        record = Record("req_" + secrets.token_hex(16), time.perf_counter())
+        # Kept now: a router may put something else into the scope.
+        record = Record(
+            "req_" + secrets.token_hex(16), time.perf_counter(), scope["method"], scope["path"]
+        )
         scope["compat_record"] = record  # type: ignore[typeddict-unknown-key]
 
         async def send_recorded(message: Message) -> None:
@@ -86,8 +91,7 @@ class Recorded:
 
 def finish(record: Record, scope: Any) -> None:
     seconds = time.perf_counter() - record.started
-    path: str = scope["path"]
-    if path.startswith(QUIET):
+    if record.path.startswith(QUIET):
         return
     # Never the path itself: anyone could make a metric of each.
     operation = record.operation or scope.get("path_template") or "other"
@@ -97,8 +101,8 @@ def finish(record: Record, scope: Any) -> None:
         first_events.labels(record.model).observe(record.first_at - record.started)
     fields = {
         "id": record.id,
-        "method": scope["method"],
-        "path": path,
+        "method": record.method,
+        "path": record.path,
         "status": record.status,
         "model": record.model,
         "ms": round(seconds * 1000, 1),

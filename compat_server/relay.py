@@ -7,7 +7,7 @@ that the caller left, and turning a failure into the vendor's form before or aft
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -16,7 +16,13 @@ from litestar.handlers import ASGIRouteHandler
 from litestar.types import HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
-from backends.errors import CompatError, EngineFailed, MethodNotAllowed, TooLarge
+from backends.errors import (
+    CompatError,
+    EngineFailed,
+    MethodNotAllowed,
+    RouteNotFound,
+    TooLarge,
+)
 from compat_server import errors
 from compat_server.record import LEFT, record_of
 from compat_server.sse import FramedEvents
@@ -60,8 +66,34 @@ def hot(paths: Sequence[str], handler: Handler) -> ASGIRouteHandler:
     return asgi(list(paths), copy_scope=False)(answer)
 
 
+def hot_by_model(prefix: str, handlers: Mapping[str, Handler]) -> ASGIRouteHandler:
+    """`handlers` by what follows the model in the path: `PREFIX/MODEL/chat/completions`.
+
+    A mount that takes the path apart itself: Litestar finds no raw handler behind a parameter.
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["raw_path"].decode("ascii", "replace")
+        model, _, rest = path.partition(prefix + "/")[2].partition("/")
+        try:
+            handler = handlers.get("/" + rest)
+            if handler is None:
+                raise RouteNotFound(f"Invalid URL ({cast('HTTPScope', scope)['method']} {path})")
+            scope = cast("HTTPScope", scope)
+            await relay(f"{prefix}/*/{rest}", handler, scope, receive, send, unquote(model))
+        except CompatError as error:
+            await errors.respond(error, scope, send)
+
+    return asgi(prefix, is_mount=True, copy_scope=True)(answer)
+
+
 async def relay(
-    operation: str, handler: Handler, scope: HTTPScope, receive: Receive, send: Send
+    operation: str,
+    handler: Handler,
+    scope: HTTPScope,
+    receive: Receive,
+    send: Send,
+    model: str = "",
 ) -> None:
     if scope["method"] != "POST":
         raise MethodNotAllowed(f"Not allowed to {scope['method']} on {scope['path']}.")
@@ -70,8 +102,8 @@ async def relay(
     record.operation = operation
     try:
         body = await read_body(receive, state.settings.limits.body_bytes)
-        call = Call(body, unquote(scope["path_params"].get("model", "")))
-        reply = await unless_caller_leaves(state.loop, receive, handler(call, state))
+        answering = handler(Call(body, model), state)
+        reply = await unless_caller_leaves(state.loop, receive, answering)
     except CallerLeft:
         record.status = LEFT
         return

@@ -12,11 +12,11 @@ import msgspec
 
 from backends.chat.specification import Json, new_call_id
 
-OPENINGS = ("<tool_call>", "```json", "```", "{")
+OPENINGS = ("<tool_call>", "```json", "```", "{", "[")
 CALL_TEXT = re.compile(
     r"<tool_call>\s*(.*?)\s*(?:</tool_call>|$)|```(?:json)?\s*(.*?)\s*(?:```|$)", re.S
 )
-CALL_HEAD = re.compile(r"(?:<tool_call>|```(?:json)?)?\s*(?:\{\s*)?")
+CALL_HEAD = re.compile(r"(?:<tool_call>|```(?:json)?)?\s*(?:\[\s*)?(?:\{\s*)?")
 FIRST_KEYS = ('"name"', '"arguments"')
 
 RUNAWAY = "\n\n\n\n\n"
@@ -60,6 +60,8 @@ class WrittenCalls:
             held = self._held.setdefault(index, "")
             if held is None or delta.get("tool_calls"):
                 self._held[index] = None
+                if held:
+                    delta["content"] = held + (delta.get("content") or "")
                 continue
             held += delta.pop("content", None) or ""
             ended = choice.get("finish_reason")

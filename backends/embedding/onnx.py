@@ -5,7 +5,6 @@ of memory, some 3,800 tokens a second on two cores.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -38,8 +37,7 @@ class OnnxEmbedding:
         self._vocabulary = self._tokenizer.get_vocab_size()
 
     def embed(self, request: EmbedRequest) -> Embedded:
-        inputs: list[Any] = list(request.inputs)
-        rows = [self._tokens(item, n, request) for n, item in enumerate(inputs)]
+        rows = [self._tokens(item, n, request) for n, item in enumerate(request.inputs)]
         # Longest first: rows of a batch are padded to the same length.
         order = sorted(range(len(rows)), key=lambda n: len(rows[n]), reverse=True)
         vectors: NDArray[np.float32] | None = None

@@ -6,7 +6,7 @@ The Python SDK asks for base64 unless told otherwise: little-endian float32.
 
 import base64
 from array import array
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -64,7 +64,7 @@ async def create(call: Call, state: State) -> Reply:
     return Reply(encode(from_embedded(embedded, wanted)), entry)
 
 
-def to_inputs(given: str | list[Any]) -> list[str] | list[list[int]]:
+def to_inputs(given: str | list[Any]) -> list[str | list[int]]:
     """The four forms of `input` as a list of texts or of token lists. Raises `InvalidRequest`."""
     if isinstance(given, str) or (given and isinstance(given[0], int)):
         given = [given]
@@ -88,7 +88,7 @@ def to_inputs(given: str | list[Any]) -> list[str] | list[list[int]]:
             param="input",
             code="array_above_max_length",
         )
-    return cast("list[str] | list[list[int]]", given)
+    return given
 
 
 def is_token(value: object) -> bool:

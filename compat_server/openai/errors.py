@@ -77,6 +77,7 @@ NAMES = {
     "object": "an object",
     "null": "null",
 }
+WHERE = re.compile(r"(.*?)(?: - at (?:`key` in )?`\$(.*)`)?", re.DOTALL)
 WRONG_TYPE = re.compile(r"Expected `(.+?)`, got `(.+?)`$")
 MISSING = re.compile(r"Object missing required field `(.+?)`$")
 BOUND = re.compile(r"Expected `(int|float)` (>=|<=|>|<) (\S+)$")
@@ -86,8 +87,9 @@ ENUM = re.compile(r"Invalid enum value '?(.*?)'?$")
 
 def invalid(error: msgspec.ValidationError, fields: Any) -> InvalidRequest:
     """msgspec's complaint in the vendor's words, with `param` and `code`."""
-    text, _, path = str(error).partition(" - at `$")
-    param = path.rstrip("`").removeprefix(".")
+    text, path = WHERE.fullmatch(str(error)).groups("")  # type: ignore[union-attr]
+    # msgspec writes `[...]` for a value of a map: the map is named.
+    param = path.removeprefix(".").partition("[...]")[0]
     if match := MISSING.match(text):
         param = f"{param}.{match[1]}" if param else match[1]
         return InvalidRequest(
@@ -110,9 +112,12 @@ def invalid(error: msgspec.ValidationError, fields: Any) -> InvalidRequest:
         name = "integer" if kind == "int" else "decimal"
         low = sign.startswith(">")
         side = "below minimum" if low else "above maximum"
+        value = found(fields, param)
+        if isinstance(value, dict):
+            value = next((v for v in value.values() if beyond(v, sign, float(limit))), value)
         return InvalidRequest(
             f"Invalid '{param}': {name} {side} value. Expected a value {sign} {limit}, "
-            f"but got {found(fields, param)} instead.",
+            f"but got {value} instead.",
             param=param,
             code=f"{name}_{side.replace(' ', '_')}_value".replace("minimum", "min").replace(
                 "maximum", "max"
@@ -141,6 +146,13 @@ def invalid(error: msgspec.ValidationError, fields: Any) -> InvalidRequest:
     if match := ENUM.match(text):
         return InvalidRequest(f"Invalid value: '{match[1]}'.", param=param, code="invalid_value")
     return InvalidRequest(f"Invalid '{param}': {text}.", param=param or None, code="invalid_value")
+
+
+def beyond(value: Any, sign: str, limit: float) -> bool:
+    """Whether it is what msgspec complained about."""
+    if not isinstance(value, int | float):
+        return False
+    return not {">=": value >= limit, "<=": value <= limit}.get(sign, True)
 
 
 def found(fields: Any, param: str) -> Any:

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from litestar import delete, get
 from litestar.datastructures import State as LitestarState
+from litestar.params import FromPath
 from msgspec import Struct
 
 from backends.errors import Forbidden
@@ -36,7 +37,7 @@ async def list_models(state: LitestarState) -> ModelList:
 
 
 @get([f"{prefix}/models/{{model:path}}" for prefix in PREFIXES])
-async def retrieve_model(state: LitestarState, model: str) -> Model:
+async def retrieve_model(state: LitestarState, model: FromPath[str]) -> Model:
     """`model` may hold slashes, encoded by the SDK or not."""
     name = unquote(model.removeprefix("/"))
     entry = ours(state).dispatch.catalogue.find(name)
@@ -45,7 +46,7 @@ async def retrieve_model(state: LitestarState, model: str) -> Model:
 
 
 @delete([f"{prefix}/models/{{model:path}}" for prefix in PREFIXES], status_code=200)
-async def delete_model(state: LitestarState, model: str) -> None:
+async def delete_model(state: LitestarState, model: FromPath[str]) -> None:
     """The vendor deletes fine-tuned models only, and there are none here."""
     ours(state).dispatch.catalogue.find(unquote(model.removeprefix("/")))
     raise Forbidden("Models are removed by their owner: `compat-server rm MODEL`.", param="model")

@@ -5,7 +5,7 @@ from litestar.handlers.http_handlers.base import HTTPRouteHandler
 
 from compat_server.openai import chat, completions, embeddings
 from compat_server.openai.models import delete_model, list_models, retrieve_model
-from compat_server.relay import Handler, hot
+from compat_server.relay import Handler, hot, hot_by_model
 
 HOT: dict[str, Handler] = {
     "/chat/completions": chat.create,
@@ -13,13 +13,9 @@ HOT: dict[str, Handler] = {
     "/embeddings": embeddings.create,
 }
 
-AZURE = "/openai/deployments/{model:str}"
-
 ROUTES: list[ASGIRouteHandler | HTTPRouteHandler] = [
-    *(
-        hot([f"/v1{path}", f"/openai/v1{path}", f"{AZURE}{path}"], handler)
-        for path, handler in HOT.items()
-    ),
+    *(hot([f"/v1{path}", f"/openai/v1{path}"], handler) for path, handler in HOT.items()),
+    hot_by_model("/openai/deployments", HOT),
     list_models,
     retrieve_model,
     delete_model,

@@ -27,8 +27,8 @@ async def async_client(server: LiveServer) -> AsyncIterator[AsyncOpenAI]:
 
 @pytest.fixture(scope="session")
 def lenient_client(server: LiveServer) -> Iterator[OpenAI]:
-    """For streams of legacy completions only: the vendor sends `finish_reason: null` until the end,
-    which the SDK's own type of their chunks does not allow.
+    """Where the SDK's own types are wrong: embeddings in base64 are checked before it decodes them,
+    and the vendor's streams of legacy completions have `finish_reason: null` until their end.
     """
     with OpenAI(**options(server)) as made:
         yield made

@@ -111,9 +111,8 @@ def test_parse(client: OpenAI) -> None:
         tools=[pydantic_function_tool(Weather), pydantic_function_tool(Draw)],
         tool_choice={"type": "function", "function": {"name": "Draw"}},
     )
-    calls = answer.choices[0].message.tool_calls
-    assert calls is not None and len(calls) == 1
-    assert isinstance(calls[0].function.parsed_arguments, Draw)
+    called = [call.function.parsed_arguments for call in answer.choices[0].message.tool_calls or ()]
+    assert [type(arguments) for arguments in called] == [Draw]
 
 
 def test_no_parameters(client: OpenAI) -> None:
@@ -131,10 +130,6 @@ def test_n_calls(client: OpenAI) -> None:
     answer = client.chat.completions.create(
         model=MODEL, messages=ASK, tools=BOTH, tool_choice="required", n=2, temperature=1
     )
-    ids = set()
-    for choice in answer.choices:
-        (call,) = choice.message.tool_calls or ()
-        assert call.type == "function"
-        assert conforms(call.function.name, call.function.arguments)
-        ids.add(call.id)
-    assert len(ids) == 2
+    calls = [only_call(choice.message) for choice in answer.choices]
+    assert all(conforms(call.function.name, call.function.arguments) for call in calls)
+    assert len({call.id for call in calls}) == 2

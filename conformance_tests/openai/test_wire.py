@@ -93,6 +93,16 @@ def test_keys_of_an_answer(server: LiveServer) -> None:
     assert {"role", "content", "refusal"} <= set(body["choices"][0]["message"])
 
 
+@pytest.mark.parametrize("extra", [{}, {"n": 2}])
+def test_request_right_after_a_stream(server: LiveServer, extra: dict[str, Any]) -> None:
+    """llama.cpp closes a connection on which it has streamed; no later request may fall into it."""
+    statuses = set()
+    for _ in range(15):
+        statuses.add(stream(server, "/v1/chat/completions", {**CHAT, **extra}).status)
+        statuses.add(server.wire.post("/v1/chat/completions", {**CHAT, "max_tokens": 1}).status)
+    assert statuses == {200}
+
+
 @pytest.mark.parametrize("prefix", ["/v1", "/openai/v1"])
 def test_prefixes(server: LiveServer, prefix: str) -> None:
     answers = [

@@ -28,7 +28,7 @@ def settings(engine: FakeEngine) -> Settings:
         BackendByUrl("chatty", "chat", engine.url, upstream_model="upstream"),
         BackendByUrl("vectors", "embedding", engine.url),
     ]
-    return Settings(models=[], backend=backends, limits=Limits(body_bytes=5000))
+    return Settings(models=[], backend=backends, limits=Limits(body_bytes=20_000))
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_fields_of_the_engines_own_are_kept_from_callers() -> None:
         ({"seed": -1}, {"seed": 0x3FFFFFFF}),
         ({"seed": 2**63 - 1}, {"seed": 0x3FFFFFFF}),
         ({"stream": True}, {"stream": True, "stream_options": {"include_usage": True}}),
-        ({"logprobs": True}, {"logprobs": True, "top_logprobs": 0}),
+        ({"logprobs": True}, {"logprobs": True, "top_logprobs": 1}),
         ({"n": None}, {"n": 1}),
     ],
 )

@@ -211,6 +211,15 @@ async def test_caller_who_leaves_closes_the_connection_to_the_engine(
     assert await asyncio.to_thread(engine.caller_left.wait, 5)
 
 
+async def test_caller_who_left_before_the_stream_was_begun_closes_it_too(
+    engine: FakeEngine, chat: OpenAICompatible
+) -> None:
+    engine.streams(text_stream("x")[:2], "hang")
+    events = await chat.stream(asking(stream=True))
+    await events.aclose()  # type: ignore[attr-defined]
+    assert await asyncio.to_thread(engine.caller_left.wait, 5)
+
+
 async def test_caller_who_leaves_before_the_first_byte_closes_it_too(
     engine: FakeEngine, chat: OpenAICompatible
 ) -> None:

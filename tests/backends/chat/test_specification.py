@@ -8,6 +8,7 @@ from openai.types.chat.chat_completion import Choice
 
 from backends.capabilities import ChatRequest
 from backends.chat.specification import Conformer, Json
+from backends.errors import EngineFailed
 from tests.fakes.fake_openai_engine import chunk, completion
 
 REASONS = get_args(Choice.model_fields["finish_reason"].annotation)
@@ -50,7 +51,8 @@ def test_engine_fields_are_dropped_and_unknown_ones_kept() -> None:
 def test_id_is_kept_if_it_looks_like_the_vendors() -> None:
     assert conformer().answer(completion())["id"] == "chatcmpl-1"
     assert conformer().answer({**completion(), "id": "gen-1"})["id"].startswith("chatcmpl-")
-    assert legacy().answer({"id": "chatcmpl-1", "choices": []})["id"].startswith("cmpl-")
+    theirs = {"id": "chatcmpl-1", "choices": [{"text": ""}]}
+    assert legacy().answer(theirs)["id"].startswith("cmpl-")
 
 
 @pytest.mark.parametrize(
@@ -72,11 +74,19 @@ def test_odd_finish_reasons_of_whole_answers(theirs: str | None, ours: str) -> N
     assert answer["choices"][0]["finish_reason"] == ours
 
 
-@pytest.mark.parametrize("theirs", ["abort", "error", "end_turn", "repetition"])
+@pytest.mark.parametrize("theirs", ["end_turn", "repetition", "tool_use"])
 def test_finish_reason_that_no_specification_knows_becomes_one_of_the_vendors(theirs: str) -> None:
     assert conformer().answer(completion(finish=theirs))["choices"][0]["finish_reason"] in REASONS
     (last,) = conformer().chunk(chunk({}, theirs))
     assert last["choices"][0]["finish_reason"] in REASONS
+
+
+@pytest.mark.parametrize("theirs", ["abort", "error"])
+def test_engine_that_gave_up_has_failed(theirs: str) -> None:
+    with pytest.raises(EngineFailed):
+        conformer().answer(completion(finish=theirs))
+    with pytest.raises(EngineFailed):
+        conformer().chunk(chunk({}, theirs))
 
 
 def test_call_demanded_by_name_ends_with_stop_and_any_other_with_tool_calls() -> None:
@@ -115,7 +125,7 @@ def test_logprobs_get_bytes_alternatives_and_no_infinity() -> None:
     theirs = completion()
     token = {"token": "é", "logprob": None, "id": 5}
     theirs["choices"][0]["logprobs"] = {"content": [{**token, "top_logprobs": [token]}]}
-    answer = conformer(logprobs=True).answer(theirs)
+    answer = conformer(logprobs=True, top_logprobs=1).answer(theirs)
     ChatCompletion.model_validate(answer, strict=True)
     known = {"token": "é", "logprob": -9999.0, "bytes": [0xC3, 0xA9]}
     expected = {"content": [{**known, "top_logprobs": [known]}], "refusal": None}
