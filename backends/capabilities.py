@@ -26,17 +26,25 @@ class ChatRequest(Struct):
     fields: dict[str, Any]
 
 
+class Events(Protocol):
+    """A stream of complete SSE events. Whoever asked for it closes it, which stops the engine."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def aclose(self) -> None: ...
+
+
 class Chat(Protocol):
     """An engine that continues conversations."""
 
     async def complete(self, request: ChatRequest) -> bytes:
         """The whole answer as JSON. Raises a `CompatError`."""
 
-    async def stream(self, request: ChatRequest) -> AsyncIterator[bytes]:
-        """Complete SSE events, several per item when the engine sent several at once.
+    async def stream(self, request: ChatRequest) -> Events:
+        """The answer's events, several per item when the engine sent several at once.
 
         Returns once the engine has accepted the request, so that a refusal is still a status code.
-        Closing the iterator stops the generation. Raises a `CompatError`, also while iterating.
+        Raises a `CompatError`, also while iterating.
         """
 
 

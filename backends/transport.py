@@ -55,7 +55,10 @@ class Answer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # Read to its end, the connection may already carry another request.
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Hangs up, unless the answer was read to its end: the connection is another's by now."""
         if not self._ended:
             self._connection.close()
 

@@ -16,6 +16,7 @@ from litestar.handlers import ASGIRouteHandler
 from litestar.types import HTTPScope, Receive, Scope, Send
 from msgspec import Struct
 
+from backends.capabilities import Events
 from backends.errors import (
     CompatError,
     EngineFailed,
@@ -41,9 +42,9 @@ class Call(Struct):
 
 
 class Reply(Struct):
-    """`body`: JSON, or an iterator over framed events. `entry`: who answered."""
+    """`body`: JSON, or framed events. `entry`: who answered."""
 
-    body: bytes | AsyncIterator[bytes]
+    body: bytes | Events
     entry: Entry
 
 
@@ -113,9 +114,12 @@ async def relay(
         (b"x-compat-route", b"local" if reply.entry.local else b"backend"),
     ]
     if not isinstance(reply.body, bytes):
-        # Closing the events, when the caller leaves, stops the engine.
         response = FramedEvents(ending_in_error(reply.body, scope), headers)
-        await response(scope, receive, send)  # type: ignore[arg-type]
+        try:
+            await response(scope, receive, send)  # type: ignore[arg-type]
+        finally:
+            # Here and not only in the generator: a caller who leaves at once never starts it.
+            await reply.body.aclose()
         return
     headers += [
         (b"content-type", b"application/json"),
@@ -125,7 +129,7 @@ async def relay(
     await send({"type": "http.response.body", "body": reply.body, "more_body": False})
 
 
-async def ending_in_error(events: AsyncIterator[bytes], scope: Scope) -> AsyncIterator[bytes]:
+async def ending_in_error(events: Events, scope: Scope) -> AsyncIterator[bytes]:
     """What fails after the first byte becomes the stream's last event."""
     record = record_of(scope)
     try:
@@ -140,10 +144,6 @@ async def ending_in_error(events: AsyncIterator[bytes], scope: Scope) -> AsyncIt
         failure = EngineFailed("the answer broke off")
         record.failed = error
         yield errors.event(failure, scope)
-    finally:
-        close = getattr(events, "aclose", None)
-        if close is not None:
-            await close()
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:

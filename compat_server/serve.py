@@ -60,6 +60,7 @@ class Server:
         await asyncio.to_thread(migrate, self._database)
         for number in range(self._settings.workers):
             self._gateways.append(await self._run(self._gateway(number)))
+        self._describe()
         for process in [*self._engines.values(), *self._gateways]:
             await process.wait_healthy(START_SECONDS)
         self._describe()

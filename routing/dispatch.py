@@ -3,9 +3,7 @@
 Today each model has one deployment. Retries, fallback and cooling down belong here only.
 """
 
-from collections.abc import AsyncIterator
-
-from backends.capabilities import ChatRequest, Embedded, EmbedRequest
+from backends.capabilities import ChatRequest, Embedded, EmbedRequest, Events
 from routing.catalogue import Catalogue, Entry
 
 
@@ -20,7 +18,7 @@ class Dispatch:
         entry = self.catalogue.find_for("chat", request.model)
         return entry, await entry.backend.complete(request)
 
-    async def stream(self, request: ChatRequest) -> tuple[Entry, AsyncIterator[bytes]]:
+    async def stream(self, request: ChatRequest) -> tuple[Entry, Events]:
         """Raises a `CompatError`, also while iterating."""
         entry = self.catalogue.find_for("chat", request.model)
         return entry, await entry.backend.stream(request)

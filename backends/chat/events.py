@@ -4,7 +4,7 @@ Most events of most streams are one more piece of text and need nothing but the 
 those pass as bytes, a whole read at a time. Everything else is decoded, mended and encoded again.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -41,7 +41,7 @@ class EventRelay:
         # the first chunk has been read, empty where no event may pass unread.
         self._swaps: list[tuple[bytes, bytes]] = []
 
-    async def relay(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def relay(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         """Complete events. Raises `EngineFailed` if the engine stops before it has finished."""
         async for events in frames(chunks):
             if out := self._relayed(events):

@@ -9,10 +9,14 @@ usage counts one choice (see `fan_out.py`); `echo` and `best_of` are not there.
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 
-from backends.capabilities import ChatRequest
+from backends.capabilities import ChatRequest, Events
 from backends.chat.events import EventRelay, Step, decode, encode
 from backends.chat.fan_out import FanOut
-from backends.chat.openai_compatible import OpenAICompatible, none_but_answers
+from backends.chat.openai_compatible import (
+    EventStream,
+    OpenAICompatible,
+    none_but_answers,
+)
 from backends.chat.specification import Conformer, Json
 from backends.chat.tool_grammar import ForcedCall
 from backends.chat.written_calls import RUNAWAY, WrittenCalls, described
@@ -57,7 +61,7 @@ class LlamaCpp(OpenAICompatible):
                 whole = step.answer(whole)
             return encode(Conformer(request).answer(whole))
 
-    async def stream(self, request: ChatRequest) -> AsyncIterator[bytes]:
+    async def stream(self, request: ChatRequest) -> Events:
         fields, steps = self.prepare(request)
         if request.fields.get("echo"):
             raise Unsupported("'echo' is not offered together with 'stream'.", param="echo")
@@ -65,7 +69,8 @@ class LlamaCpp(OpenAICompatible):
         fan_out = FanOut(fields)
         if len(fan_out) == 1 and request.operation == "chat/completions":
             with naming_the_tool(steps):
-                return self._events(await self._send(request, fields), relay)
+                answer = await self._send(request, fields)
+            return EventStream(relay.relay(answer.chunks()), answer.aclose)
 
         async def open_stream(one: Json) -> AsyncIterator[bytes]:
             async with await self._send(request, one) as answer:
@@ -76,7 +81,7 @@ class LlamaCpp(OpenAICompatible):
         events = relay.relay(fan_out.streamed(open_stream))
         with naming_the_tool(steps):
             first = await anext(events)
-        return _resumed(first, events)
+        return EventStream(_resumed(first, events), events.aclose)
 
     def prepare(self, request: ChatRequest) -> tuple[Json, Sequence[Step]]:
         asked = request.fields

@@ -3,13 +3,13 @@
 Needs a URL (ending in `/v1` as a rule) and, where the server wants one, a key.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from backends.capabilities import ChatRequest
+from backends.capabilities import ChatRequest, Events
 from backends.chat.events import EventRelay, Step, decode, encode
 from backends.chat.specification import Conformer
 from backends.errors import EngineFailed
@@ -39,10 +39,11 @@ class OpenAICompatible:
                 whole = step.answer(whole)
             return encode(Conformer(request).answer(whole))
 
-    async def stream(self, request: ChatRequest) -> AsyncIterator[bytes]:
+    async def stream(self, request: ChatRequest) -> Events:
         fields, steps = self.prepare(request)
         answer = await self._send(request, fields)
-        return self._events(answer, EventRelay(Conformer(request), steps))
+        relay = EventRelay(Conformer(request), steps)
+        return EventStream(relay.relay(answer.chunks()), answer.aclose)
 
     async def healthy(self) -> bool:
         return await self._transport.get_status(self.health_path, timeout=2.0) == 200
@@ -63,10 +64,19 @@ class OpenAICompatible:
                 raise refusal(answer.status, answer.headers, body, about=about)
         return answer
 
-    async def _events(self, answer: Answer, relay: EventRelay) -> AsyncIterator[bytes]:
-        async with answer:
-            async for events in relay.relay(answer.chunks()):
-                yield events
+
+class EventStream:
+    """Implements `Events`: an answer's conformed events, closed even if nobody began to read."""
+
+    def __init__(self, events: AsyncIterator[bytes], close: Callable[[], Awaitable[None]]) -> None:
+        self._events = events
+        self._close = close
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._events
+
+    async def aclose(self) -> None:
+        await self._close()
 
 
 @contextmanager

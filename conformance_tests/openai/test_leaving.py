@@ -65,7 +65,7 @@ def test_leaving_stops_the_engine(server: LiveServer, client: OpenAI, stream: bo
         if stream:
             for connection in connections:
                 assert connection.recv(12) == b"HTTP/1.1 200"
-        assert not idle(engine)
+        eventually(lambda: not idle(engine), 30)
     finally:
         for connection in connections:
             connection.close()
