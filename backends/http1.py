@@ -140,8 +140,8 @@ class Connection(asyncio.Protocol):
             self._last_heard = self._loop.time()
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail("the answer is not HTTP")
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(str(error.__context__ or "the answer is not HTTP"))
             return
         if self._waiting_bytes > BUFFER_BYTES and not self._paused and self._transport is not None:
             self._paused = True
@@ -170,14 +170,14 @@ class Connection(asyncio.Protocol):
     # httptools
 
     def on_message_begin(self) -> None:
+        # What a parser's callback raises ends the parsing: nothing of this message gets through.
         if not self._asking:
-            self._fail("an answer came that nobody had asked for")
+            raise ConnectionBroken("an answer came that nobody had asked for")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > HEADER_BYTES:
-            self._fail("the headers are too large")
-            return
+            raise ConnectionBroken("the headers are too large")
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:

@@ -28,8 +28,8 @@ LONGEST_WAIT = 3600.0
 UNSUPPORTED_INPUT = re.compile(r"(image|audio|video) input is not supported")
 INVALID_TOKENS = re.compile(r"invalid tokens")
 SCHEMA = re.compile(
-    r"JSON schema (?:error|conversion failed)(?: at [^:]*)?:\s*(.*)|[Gg]rammar|json_schema",
-    re.DOTALL,
+    r"JSON schema (?:error|conversion failed)(?: at [^:]*)?:\s*(.*)|grammar|json_schema",
+    re.DOTALL | re.IGNORECASE,
 )
 
 

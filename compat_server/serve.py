@@ -27,8 +27,7 @@ from backends.storage.postgres import EmbeddedPostgres
 from backends.transport import Transport
 from compat_server.config import ConfigError, Settings
 from compat_server.guard import check_binding
-from compat_server.state import local, local_models, socket_of
-from routing.catalogue import Entry
+from compat_server.state import build, local_models, socket_of
 
 Ready = Callable[[Settings, list[Model]], None]
 
@@ -45,7 +44,8 @@ class Server:
         self._listener = listener
         self._logs = settings.home / "logs"
         self.models = list(local_models(settings))
-        self._entries = [local(model, settings, sockets) for model in self.models]
+        # Also finds what is wrong with aliases and backends, before anything is started.
+        self._catalogue = build(settings, sockets, "").dispatch.catalogue
         self._engines: dict[str, LocalProcess] = {}
         self._gateways: list[LocalProcess] = []
         self._postgres: LocalProcess | None = None
@@ -54,10 +54,10 @@ class Server:
 
     async def start(self) -> None:
         """Returns once every enabled capability answers. Raises what the first failure was."""
-        for model, entry in zip(self.models, self._entries, strict=True):
-            self._engines[model.id] = await self._run(self._engine(model, entry))
+        for model in self.models:
+            self._engines[model.id] = await self._run(self._engine(model))
         self._database = self._settings.database_url or await self._start_postgres()
-        await asyncio.to_thread(migrate, self._database)
+        await migrate(self._database)
         for number in range(self._settings.workers):
             self._gateways.append(await self._run(self._gateway(number)))
         self._describe()
@@ -68,7 +68,7 @@ class Server:
     async def stop(self) -> None:
         """Gateways first, so that what they are saying can be finished; the database last."""
         await self._front.close()
-        await asyncio.gather(*(entry.backend.close() for entry in self._entries))
+        await asyncio.gather(*(entry.backend.close() for entry in self._catalogue.entries))
         await asyncio.gather(*(gateway.stop() for gateway in self._gateways))
         await asyncio.gather(*(engine.stop() for engine in self._engines.values()))
         if self._postgres is not None:
@@ -86,11 +86,11 @@ class Server:
         await self._postgres.wait_healthy(30.0)
         return postgres.url
 
-    def _engine(self, model: Model, entry: Entry) -> Program:
+    def _engine(self, model: Model) -> Program:
         command = start_command(
             model, folder(model, self._settings.models_dir), socket_of(model, self._sockets)
         )
-        return Program(model.id, command, entry.backend.healthy)
+        return Program(model.id, command, self._catalogue.find(model.id).backend.healthy)
 
     def _gateway(self, number: int) -> Program:
         return Program(

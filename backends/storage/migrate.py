@@ -1,12 +1,15 @@
 """Brings the database to the schema of this version: SQL files, applied in order by dbmate."""
 
+import asyncio
 import os
-import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import asyncpg
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -14,38 +17,57 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 WAIT_SECONDS = 20
 """How long a database that is only just starting is waited for."""
 
-NOT_YET = re.compile("connection refused|no such file|starting up|shutting down", re.IGNORECASE)
-RACED = re.compile("pg_database_datname_index|already exists", re.IGNORECASE)
-"""`create database` is not under dbmate's lock: another machine was first, which is as good."""
+LOCK = 0x636F6D706174
+"""Any number that no other program takes: "compat"."""
 
 
 class MigrationFailed(Exception):
     """A migration could not be applied; the message is dbmate's."""
 
 
-def migrate(database_url: str) -> None:
+async def migrate(database_url: str) -> None:
     """Creates the database if it is missing and applies what has not been applied yet.
 
-    Safe to run from several machines at once: dbmate takes an advisory lock.
+    Safe to run from several machines at once. Raises `MigrationFailed`.
     """
-    url = dbmate_url(database_url)
+    lock = await _lock(database_url)
+    try:
+        await asyncio.to_thread(_migrate, dbmate_url(database_url))
+    finally:
+        await lock.close()
+
+
+async def _lock(database_url: str) -> asyncpg.Connection:
+    """A connection that holds the lock for as long as it is open; dbmate itself takes none.
+
+    Locks belong to a database: all take it in `postgres`, for ours may not be there yet.
+    """
+    give_up = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            connection = await asyncpg.connect(database_url, database="postgres", timeout=5)
+            await connection.execute("select pg_advisory_lock($1)", LOCK)
+            return connection
+        except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+            passing = isinstance(error, OSError | asyncpg.CannotConnectNowError)
+            if not passing or time.monotonic() > give_up:
+                raise MigrationFailed(f"the database cannot be reached: {error}") from error
+            await asyncio.sleep(0.5)
+
+
+def _migrate(url: str) -> None:
     failure = _up(url)
     if failure and "SSL is not enabled" in failure:
         # The driver insists on TLS unless told otherwise; a database on a private network has none.
-        url = with_query(url, sslmode="disable")
-        failure = _up(url)
-    if failure and RACED.search(failure):
-        failure = _up(url)
-    if failure and NOT_YET.search(failure):
-        failure = _up(url, "--wait", f"--wait-timeout={WAIT_SECONDS}s")
+        failure = _up(with_query(url, sslmode="disable"))
     if failure:
         raise MigrationFailed(failure)
 
 
-def _up(url: str, *options: str) -> str | None:
+def _up(url: str) -> str | None:
     """dbmate's complaint, or None."""
     done = subprocess.run(
-        [dbmate(), "--no-dump-schema", "--migrations-dir", str(MIGRATIONS), *options, "up"],
+        [dbmate(), "--no-dump-schema", "--migrations-dir", str(MIGRATIONS), "up"],
         env={**os.environ, "DATABASE_URL": url},
         capture_output=True,
         text=True,

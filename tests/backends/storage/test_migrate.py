@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from backends.local import LocalProcess
+from backends.storage import migrate as migrations
 from backends.storage.migrate import MIGRATIONS, MigrationFailed, dbmate_url, migrate
 from backends.storage.postgres import EmbeddedPostgres
 
@@ -62,15 +63,15 @@ APPLIED = "select array_agg(version order by version) from schema_migrations"
 async def test_two_at_once_then_twice_in_a_row(
     server: LocalProcess, postgres: EmbeddedPostgres
 ) -> None:
-    await asyncio.gather(*(asyncio.to_thread(migrate, postgres.url) for _ in range(2)))
+    await asyncio.gather(*(migrate(postgres.url) for _ in range(2)))
     assert await value(postgres.url, APPLIED) == expected()
-    await asyncio.to_thread(migrate, postgres.url)
+    await migrate(postgres.url)
     assert await value(postgres.url, APPLIED) == expected()
     assert await value(postgres.url, "select count(*) from tenants where name = 'default'") == 1
 
 
 async def test_every_table_has_a_tenant(server: LocalProcess, postgres: EmbeddedPostgres) -> None:
-    await asyncio.to_thread(migrate, postgres.url)
+    await migrate(postgres.url)
     lonely = await value(
         postgres.url,
         """
@@ -86,22 +87,34 @@ async def test_every_table_has_a_tenant(server: LocalProcess, postgres: Embedded
 
 
 async def test_vector_type_is_there(server: LocalProcess, postgres: EmbeddedPostgres) -> None:
-    await asyncio.to_thread(migrate, postgres.url)
+    await migrate(postgres.url)
     assert await value(postgres.url, "select '[1,2]'::vector <-> '[1,2]'::vector") == 0
 
 
 @pytest.mark.parametrize("query", ["", "?sslmode=disable", "?sslmode=prefer"])
 async def test_database_of_ones_own_over_tcp_without_tls(tcp: int, query: str) -> None:
     url = f"postgresql://compat:secret@127.0.0.1:{tcp}/other{len(query)}"
-    await asyncio.to_thread(migrate, url + query)
+    await migrate(url + query)
     assert await value(url, APPLIED) == expected()
 
 
 async def test_failure_says_why_and_keeps_the_password(tcp: int) -> None:
     url = f"postgresql://nobody-known:secret@127.0.0.1:{tcp}/other"
     with pytest.raises(MigrationFailed, match="nobody-known") as failed:
-        await asyncio.to_thread(migrate, url)
+        await migrate(url)
     assert "secret" not in str(failed.value)
+
+
+@pytest.mark.parametrize("url", ["mysql://u@h/d", "postgresql://u@h:port/d", "h/d", "nonsense"])
+async def test_address_that_is_none(url: str) -> None:
+    with pytest.raises(MigrationFailed):
+        await migrate(url)
+
+
+async def test_nobody_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrations, "WAIT_SECONDS", 1)
+    with pytest.raises(MigrationFailed):
+        await migrate(f"postgresql://compat@/compat?host={place}/nowhere")
 
 
 @pytest.mark.parametrize(
