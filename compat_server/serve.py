@@ -122,10 +122,7 @@ class Server:
             "database": self._database if self._postgres else None,
             "sockets": str(self._sockets),
         }
-        path = self._settings.home / "server.json"
-        fresh = path.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(described)))
-        fresh.replace(path)
+        write(self._settings.home / "server.json", described)
 
 
 async def run(settings: Settings, ready: Ready) -> None:
@@ -190,10 +187,18 @@ def runtime_folder(home: Path) -> Iterator[Path]:
     place = Path(tempfile.mkdtemp(prefix="compat-"))
     # The database's unprivileged user has to pass through; the sockets have modes of their own.
     place.chmod(0o711)
+    write(home / "server.json", {"sockets": str(place)})
     try:
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def write(path: Path, described: dict[str, object]) -> None:
+    """As JSON, in one step: a reader sees the old file or the new one."""
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(described)))
+    fresh.replace(path)
 
 
 def listen(settings: Settings) -> socket.socket:

@@ -5,6 +5,9 @@ import asyncio
 import asyncpg
 
 
+FAILURES = (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
 class DatabaseUnavailable(Exception):
     """Nobody answers at the database's address."""
 
@@ -25,7 +28,12 @@ class Database:
                     self._pool = await asyncpg.create_pool(
                         self._url, min_size=1, max_size=16, timeout=5, command_timeout=60
                     )
-                except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+                except (
+                    OSError,
+                    asyncpg.PostgresError,
+                    asyncpg.InterfaceError,
+                    ValueError,
+                ) as error:
                     raise DatabaseUnavailable("the database does not answer") from error
             return self._pool
 

@@ -48,6 +48,8 @@ async def _lock(database_url: str) -> asyncpg.Connection:
             connection = await asyncpg.connect(database_url, database="postgres", timeout=5)
             await connection.execute("select pg_advisory_lock($1)", LOCK)
             return connection
+        except (asyncpg.InterfaceError, ValueError) as error:
+            raise MigrationFailed(f"DATABASE_URL cannot be used: {error}") from error
         except (OSError, asyncpg.PostgresError, TimeoutError) as error:
             passing = isinstance(error, OSError | asyncpg.CannotConnectNowError)
             if not passing or time.monotonic() > give_up:

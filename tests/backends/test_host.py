@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import stat
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture(scope="module")
-def place() -> Path:
-    return Path(tempfile.mkdtemp(prefix="compat-host-"))
+def place() -> Iterator[Path]:
+    """A short path: a socket's has 107 bytes at most."""
+    folder = Path(tempfile.mkdtemp(prefix="compat-host-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -23,6 +23,7 @@ class Exchange:
     def __init__(self, app: ASGIApp, *pieces: bytes, path: str = "/v1/chat/completions") -> None:
         self.sent: list[Any] = []
         self.arrived = asyncio.Event()
+        self.stalled = False
         self._to_app: asyncio.Queue[Any] = asyncio.Queue()
         self.pieces_read = 0
         for number, piece in enumerate(pieces):
@@ -72,6 +73,8 @@ class Exchange:
 
     async def _send(self, message: Any) -> None:
         self.sent.append(message)
+        if self.stalled:
+            await asyncio.Event().wait()  # the caller reads nothing
         if message.get("body"):
             self.arrived.set()
 
@@ -171,6 +174,19 @@ async def test_caller_who_leaves_in_mid_stream_stops_the_engine(
     engine.streams(text_stream("Hello")[:2], "hang")
     exchange = await ask(STREAM)
     await asyncio.wait_for(exchange.arrived.wait(), 10)
+    exchange.leave()
+    await exchange.finished()
+    assert await asyncio.to_thread(engine.caller_left.wait, 5)
+
+
+async def test_caller_who_leaves_between_headers_and_first_event_stops_the_engine(
+    ask: Ask, engine: FakeEngine
+) -> None:
+    engine.streams(text_stream("Hello")[:2], "hang")
+    exchange = await ask(STREAM)
+    exchange.stalled = True
+    while not exchange.sent:
+        await asyncio.sleep(0.01)
     exchange.leave()
     await exchange.finished()
     assert await asyncio.to_thread(engine.caller_left.wait, 5)

@@ -206,8 +206,9 @@ async def test_caller_who_leaves_closes_the_connection_to_the_engine(
 ) -> None:
     engine.streams(text_stream("x")[:2], "hang")
     events = await chat.stream(asking(stream=True))
-    await anext(events)
-    await events.aclose()  # type: ignore[attr-defined]
+    async for _ in events:
+        break
+    await events.aclose()
     assert await asyncio.to_thread(engine.caller_left.wait, 5)
 
 
@@ -216,7 +217,7 @@ async def test_caller_who_left_before_the_stream_was_begun_closes_it_too(
 ) -> None:
     engine.streams(text_stream("x")[:2], "hang")
     events = await chat.stream(asking(stream=True))
-    await events.aclose()  # type: ignore[attr-defined]
+    await events.aclose()
     assert await asyncio.to_thread(engine.caller_left.wait, 5)
 
 
