@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
-from filelock import FileLock, Timeout
 from msgspec import Meta, Struct, field
 
 MARKER = "verified.json"
@@ -239,6 +238,8 @@ def _seal(place: Path, file: ModelFile) -> _Seal:
 
 def remove(model: Model, models_dir: Path) -> None:
     """Delete the model and any unfinished download. Raises ModelError while it is being fetched."""
+    from filelock import Timeout
+
     try:
         with locked(model, models_dir, wait_seconds=0):
             # Renamed first, so that an interruption leaves nothing that looks installed.
@@ -255,6 +256,9 @@ def remove(model: Model, models_dir: Path) -> None:
 @contextmanager
 def locked(model: Model, models_dir: Path, wait_seconds: float) -> Iterator[None]:
     """Be the only process that changes this model (-1: wait for ever). Raises filelock.Timeout."""
+    # Imported here: the gateway reads the catalogue, too, and never locks.
+    from filelock import FileLock
+
     lock = partial(model, models_dir).with_name(f"{model.id}.lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock).acquire(timeout=wait_seconds):

@@ -61,7 +61,7 @@ def render(
     memory = [f"{outcome.resident_mb[name]:.0f}" for name in gateways]
     first = [f"{outcome.starts_s[name][0]:.2f}" for name in gateways]
     later = [f"{median(outcome.starts_s[name][1:]):.2f}" for name in gateways if rounds > 1]
-    lines.append(row(["resident memory, MB", "<= 80", *memory]))
+    lines.append(row(["resident memory, MB", "<= 120", *memory]))
     lines.append(row(["first start until ready, s", "-", *first]))
     if later:
         lines.append(row(["later starts until ready, s", "<= 1", *later]))

@@ -4,7 +4,6 @@ import asyncio
 
 import asyncpg
 
-
 FAILURES = (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
@@ -28,12 +27,7 @@ class Database:
                     self._pool = await asyncpg.create_pool(
                         self._url, min_size=1, max_size=16, timeout=5, command_timeout=60
                     )
-                except (
-                    OSError,
-                    asyncpg.PostgresError,
-                    asyncpg.InterfaceError,
-                    ValueError,
-                ) as error:
+                except FAILURES as error:
                     raise DatabaseUnavailable("the database does not answer") from error
             return self._pool
 
