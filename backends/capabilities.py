@@ -49,10 +49,11 @@ class Chat(Protocol):
 
 
 class EmbedRequest(Struct):
-    """Each input is a text, or a text as the model's own token ids."""
+    """Each input is a text, or a text as token ids: the model's own, or those of `vocabulary`."""
 
     inputs: list[str | list[int]]
     dimensions: int | None = None
+    vocabulary: str = ""
 
 
 class Embedded(Struct):

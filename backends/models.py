@@ -110,8 +110,9 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry of the catalogue.
 
     `repository` is the upstream name, which clients may use as well as `id`. `quality` only orders
-    models of one capability. `context` is in tokens (for embeddings: of one input). `dimensions` is
-    for embeddings. `tools`: the chat template knows tool calls, or we have to prompt for them.
+    models of one capability. `needs`: ids of entries that have to be here, too. `context` is in
+    tokens (for embeddings: of one input). `dimensions` is for embeddings. `tools`: the chat
+    template knows tool calls, or we have to prompt for them.
     """
 
     id: Id
@@ -124,6 +125,7 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     revision: str = ""
     summary: str = ""
     default: bool = False
+    needs: list[str] = []
     memory_mb: int = 0
     quality: int = 1
     context: int = 0
@@ -173,6 +175,9 @@ def load_catalogue(path: Path | None = None) -> dict[str, Model]:
     catalogue = {model.id: model for model in models}
     if len(catalogue) != len(models):
         raise ModelError(f"model catalogue {path}: two models have the same id")
+    for model in models:
+        if missing := set(model.needs) - catalogue.keys():
+            raise ModelError(f"model catalogue {path}: {model.id} needs {missing}, not listed")
     return catalogue
 
 

@@ -1,6 +1,6 @@
 """Models on this machine: fetching with progress, listing, removing."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -38,8 +38,12 @@ def fetch(settings: Settings, names: Iterable[str]) -> None:
     install(settings, chosen(known, names) or list(known.values()))
 
 
-def install(settings: Settings, models: Iterable[Model]) -> None:
-    missing = [m for m in models if not catalogue.is_installed(m, settings.models_dir)]
+def install(settings: Settings, models: Collection[Model]) -> None:
+    """With what they need. Raises `ModelError`."""
+    known = catalogue.load_catalogue()
+    wanted = {model.id: model for model in models}
+    wanted |= {name: known[name] for model in models for name in model.needs}
+    missing = [m for m in wanted.values() if not catalogue.is_installed(m, settings.models_dir)]
     if not missing:
         return
     size = sum(model.size for model in missing) / 1e6

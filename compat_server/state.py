@@ -5,10 +5,12 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 from msgspec import Struct
 
+from backends.capabilities import Capability
 from backends.engines import Deployment
 from backends.models import Model, folder, installed, load_catalogue
 from backends.storage.database import Database
@@ -16,6 +18,8 @@ from compat_server.config import BackendByUrl, ConfigError, Settings
 from routing.catalogue import Catalogue, Entry, entry
 from routing.dispatch import Dispatch
 from routing.health import Readiness
+
+CAPABILITIES = get_args(Capability)
 
 
 class State(Struct):
@@ -49,7 +53,7 @@ def local_models(settings: Settings) -> Iterable[Model]:
     return [
         model
         for model in installed(known, settings.models_dir)
-        if wanted is None or model.id in wanted
+        if model.capability in CAPABILITIES and (wanted is None or model.id in wanted)
     ]
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from backends.capabilities import Embedded, EmbedRequest
+from backends.embedding.vocabulary import FILES, Vocabulary
 from backends.errors import ContextTooLong, InvalidRequest
 
 BATCH_TOKENS = 8192
@@ -22,6 +23,8 @@ class OnnxEmbedding:
     """Implements `Embed`, blocking: the engine host runs it in a thread."""
 
     def __init__(self, folder: Path, *, context: int, threads: int = 0) -> None:
+        self._models = folder.parent
+        self._vocabularies: dict[str, Vocabulary] = {}
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         # Its threads would otherwise spin between requests and take the cores from other engines.
@@ -34,7 +37,7 @@ class OnnxEmbedding:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._context = context
-        self._vocabulary = self._tokenizer.get_vocab_size()
+        self._known_tokens = self._tokenizer.get_vocab_size()
 
     def embed(self, request: EmbedRequest) -> Embedded:
         rows = [self._tokens(item, n, request) for n, item in enumerate(request.inputs)]
@@ -62,13 +65,15 @@ class OnnxEmbedding:
 
     def _tokens(self, item: str | list[int], number: int, request: EmbedRequest) -> list[int]:
         where = "input" if len(request.inputs) == 1 else f"input[{number}]"
+        if request.vocabulary and not isinstance(item, str):
+            item = self._vocabulary_of(request.vocabulary).text(item, where)
         if isinstance(item, str):
             ids: list[int] = self._tokenizer.encode(item).ids
         else:
-            if any(not 0 <= token < self._vocabulary for token in item):
+            if any(not 0 <= token < self._known_tokens for token in item):
                 raise InvalidRequest(
                     f"'{where}' holds tokens that this model does not know "
-                    f"(its vocabulary has {self._vocabulary}). Send text instead.",
+                    f"(its vocabulary has {self._known_tokens}). Send text instead.",
                     param=where,
                 )
             around: list[int] = self._tokenizer.encode("").ids
@@ -81,6 +86,11 @@ class OnnxEmbedding:
                 code="context_length_exceeded",
             )
         return ids
+
+    def _vocabulary_of(self, name: str) -> Vocabulary:
+        if name not in self._vocabularies:
+            self._vocabularies[name] = Vocabulary(self._models / FILES[name])
+        return self._vocabularies[name]
 
     def _run(self, rows: list[list[int]]) -> NDArray[np.float32]:
         ids = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)

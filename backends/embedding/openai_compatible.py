@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 
 from backends.capabilities import Embedded, EmbedRequest
-from backends.errors import EngineFailed
+from backends.errors import EngineFailed, Unsupported
 from backends.refusals import refusal
 from backends.transport import Transport
+
+VENDORS_MODELS = "text-embedding-"
 
 
 class Row(msgspec.Struct):
@@ -33,6 +35,13 @@ class OpenAICompatibleEmbed:
         self._upstream_model = upstream_model
 
     async def embed(self, request: EmbedRequest) -> Embedded:
+        tokens_of_vendor = request.vocabulary and any(type(i) is list for i in request.inputs)
+        if tokens_of_vendor and not self._upstream_model.startswith(VENDORS_MODELS):
+            raise Unsupported(
+                f"This name stands for {self._upstream_model}, which does not know the vendor's "
+                "tokens: send text (in langchain: check_embedding_ctx_length=False).",
+                param="input",
+            )
         fields: dict[str, Any] = {
             "model": self._upstream_model,
             "input": request.inputs,

@@ -17,8 +17,10 @@ from compat_server.json_body import decode
 from compat_server.openai.errors import invalid
 from compat_server.relay import Call, Reply
 from compat_server.state import State
+from routing.aliases import STANDINS, undated
 
 MOST_INPUTS = 2048
+VENDORS_VOCABULARY = "cl100k_base"
 
 
 class EmbeddingRequest(Struct):
@@ -59,7 +61,10 @@ async def create(call: Call, state: State) -> Reply:
         wanted = msgspec.convert(fields, EmbeddingRequest)
     except msgspec.ValidationError as error:
         raise invalid(error, fields) from None
-    request = EmbedRequest(to_inputs(wanted.input), wanted.dimensions)
+    # Tokens sent to a vendor's model are the vendor's, whichever model stands in for it here.
+    vendors = STANDINS.get(undated(wanted.model)) == "embedding"
+    vocabulary = VENDORS_VOCABULARY if vendors else ""
+    request = EmbedRequest(to_inputs(wanted.input), wanted.dimensions, vocabulary)
     entry, embedded = await state.dispatch.embed(wanted.model, request)
     return Reply(encode(from_embedded(embedded, wanted)), entry)
 

@@ -18,9 +18,9 @@ def similarity(a: list[float], b: list[float]) -> float:
 
 
 def embed(
-    client: OpenAI, texts: str | list[str] | list[int] | list[list[int]]
+    client: OpenAI, texts: str | list[str] | list[int] | list[list[int]], model: str = MODEL
 ) -> list[list[float]]:
-    answer = client.embeddings.create(model=MODEL, input=texts, encoding_format="float")
+    answer = client.embeddings.create(model=model, input=texts, encoding_format="float")
     assert [each.index for each in answer.data] == list(range(len(answer.data)))
     return [each.embedding for each in answer.data]
 
@@ -78,11 +78,21 @@ def test_related_texts_are_closer(client: OpenAI) -> None:
     assert similarity(cat, kitten) > similarity(cat, tax) + 0.1
 
 
-def test_tokens(client: OpenAI) -> None:
-    """As langchain sends them. 7592 and 2088 are `hello` and `world` in this vocabulary."""
+def test_vendors_tokens(client: OpenAI) -> None:
+    """As langchain sends them: `hello` and ` world` in the vocabulary of the vendor's models."""
     [text] = embed(client, "hello world")
-    [one] = embed(client, [7592, 2088])
-    other, same = embed(client, [[2088], [7592, 2088]])
+    assert embed(client, [15339, 1917]) == [text]
+    world, same = embed(client, [[1917], [15339, 1917]])
+    assert same == pytest.approx(text, abs=0.05)
+    assert similarity(world, text) < 0.98
+
+
+def test_models_own_tokens(client: OpenAI) -> None:
+    """Sent to the local model by its own name, tokens are its own: `hello` and `world`."""
+    own = "bge-small-en-v1.5"
+    [text] = embed(client, "hello world")
+    [one] = embed(client, [7592, 2088], model=own)
+    other, same = embed(client, [[2088], [7592, 2088]], model=own)
     for vector in (one, same):
         assert similarity(vector, text) > 0.98
         assert similarity(vector, text) > similarity(other, text) + 0.02
