@@ -54,7 +54,8 @@ ADAPTERS: dict[tuple[Capability, str], Callable[[Transport, Deployment], object]
 def start_command(model: Model, folder: Path, socket: Path) -> list[str]:
     """The command line of the process that serves `model` on `socket`."""
     if model.engine == "llama.cpp":
-        module, where = "backends.chat.llama_cpp_engine", ["--model", str(folder / "model.gguf")]
+        module = "backends.chat.llama_cpp_engine"
+        where = ["--model", str(folder / "model.gguf"), "--slots", str(model.parallel)]
     else:
         module = "backends.host"
         where = ["--engine", model.engine, "--model-folder", str(folder)]

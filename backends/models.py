@@ -111,8 +111,9 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `repository` is the upstream name, which clients may use as well as `id`. `quality` only orders
     models of one capability. `needs`: ids of entries that have to be here, too. `context` is in
-    tokens (for embeddings: of one input). `dimensions` is for embeddings. `tools`: the chat
-    template knows tool calls, or we have to prompt for them.
+    tokens (for embeddings: of one input); `parallel` conversations are answered at a time.
+    `dimensions` is for embeddings. `tools`: the chat template knows tool calls, or we have to
+    prompt for them.
     """
 
     id: Id
@@ -129,6 +130,7 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     memory_mb: int = 0
     quality: int = 1
     context: int = 0
+    parallel: int = 4
     dimensions: int = 0
     tools: Literal["none", "prompted", "template"] = "none"
     price: Price = Price()

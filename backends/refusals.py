@@ -26,6 +26,7 @@ CONTEXT = re.compile(
 )
 LONGEST_WAIT = 3600.0
 UNSUPPORTED_INPUT = re.compile(r"(image|audio|video) input is not supported")
+CROWDED = re.compile("context size has been exceeded", re.IGNORECASE)
 INVALID_TOKENS = re.compile(r"invalid tokens")
 SCHEMA = re.compile(
     r"JSON schema (?:error|conversion failed)(?: at [^:]*)?:\s*(.*)|grammar|json_schema",
@@ -43,6 +44,8 @@ def refusal(
         if status == 429:
             return RateLimited(message or "the engine is busy", retry_after=wait)
         return Overloaded(message or "the engine is not ready", retry_after=wait)
+    if status >= 500 and CROWDED.search(message):
+        return Overloaded("other conversations fill the engine's memory, try again shortly")
     if match := LLAMA_CONTEXT.search(message):
         asked, limit = match.groups()
         return ContextTooLong(

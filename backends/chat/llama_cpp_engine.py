@@ -17,7 +17,7 @@ from backends.child import stay_with_parent, wait_for_end
 )
 @click.option("--socket", type=click.Path(path_type=Path), required=True)
 @click.option("--context", type=int, required=True, help="tokens one conversation may have")
-@click.option("--slots", type=int, default=8, help="conversations answered at the same time")
+@click.option("--slots", type=int, default=4, help="conversations answered at the same time")
 @click.option(
     "--threads", type=int, default=0, help="0: the machine's cores, less one for the gateway"
 )
@@ -28,10 +28,12 @@ def main(model: Path, socket: Path, context: int, slots: int, threads: int) -> N
     threads = threads or max(1, (os.cpu_count() or 2) - 1)
     settings = xllamacpp.CommonParams()
     settings.model.path = str(model)
-    # Slots share one cache, so that one long conversation may use what the others do not.
+    # Otherwise each slot would have a part of the context only.
     settings.kv_unified = True
     settings.n_parallel = slots
-    settings.n_ctx = context * 2
+    # Memory for all of them is taken at once: were there less, several long conversations would
+    # end one another with errors.
+    settings.n_ctx = context * slots
     settings.use_jinja = True
     settings.warmup = False
     settings.ui = False
