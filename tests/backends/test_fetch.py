@@ -39,7 +39,8 @@ def weights(tmp_path: Path) -> LocalSource:
 def start(model: Model, models_dir: Path) -> subprocess.Popen[str]:
     """Install in a process of its own, which prints its progress."""
     code = """
-import sys, msgspec
+import signal, sys, msgspec
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells' background jobs ignore it
 from pathlib import Path
 from backends.fetch import install
 from backends.models import Model

@@ -11,8 +11,10 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal, Self
+
+from tests.quiet_server import QuietServer
 
 Ending = Literal["whole", "cut", "reset", "hang", "closed"]
 """After the pieces: end properly; close within the body; reset; say nothing more. `closed`: no
@@ -73,7 +75,7 @@ class FakeEngine:
             def log_message(self, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = QuietServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
 
     def __enter__(self) -> Self:
