@@ -4,7 +4,7 @@ A new engine is one file in `backends/<capability>/` and one entry in each table
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -53,13 +53,18 @@ ADAPTERS: dict[tuple[Capability, str], Callable[[Transport, Deployment], object]
 
 def start_command(model: Model, folder: Path, socket: Path) -> list[str]:
     """The command line of the process that serves `model` on `socket`."""
-    if model.engine == "llama.cpp":
-        module = "backends.chat.llama_cpp_engine"
-        where = ["--model", str(folder / "model.gguf"), "--slots", str(model.parallel)]
-    else:
-        module = "backends.host"
-        where = ["--engine", model.engine, "--model-folder", str(folder)]
     return [
-        *(sys.executable, "-m", module, *where),
+        *(sys.executable, "-m", *PROCESSES[model.engine](model, folder)),
         *("--socket", str(socket), "--context", str(model.context)),
     ]
+
+
+PROCESSES: dict[str, Callable[[Model, Path], Sequence[str]]] = {
+    "llama.cpp": lambda model, folder: (
+        *("backends.chat.llama_cpp_engine", "--model", str(folder / "model.gguf")),
+        *("--slots", str(model.parallel)),
+    ),
+    "onnx": lambda _, folder: (
+        *("backends.host", "--engine", "onnx", "--model-folder", str(folder)),
+    ),
+}

@@ -6,6 +6,7 @@ supervises: it answers no request, and whatever ends is started again.
 
 import asyncio
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -28,6 +29,8 @@ from backends.transport import Transport
 from compat_server.config import ConfigError, Settings
 from compat_server.guard import check_binding
 from compat_server.state import build, local_models, socket_of
+
+log = logging.getLogger(__name__)
 
 Ready = Callable[[Settings, list[Model]], None]
 
@@ -143,6 +146,7 @@ async def run(settings: Settings, ready: Ready) -> None:
                 starting.result()
                 ready(settings, server.models)
                 await stopping
+                log.warning("stopping: answers that have begun are finished first")
         finally:
             for task in (starting, stopping):
                 task.cancel()
