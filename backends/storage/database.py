@@ -1,14 +1,25 @@
 """The gateway's connections to PostgreSQL: a pool that opens on first use and outlives restarts."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 
+from backends.errors import DatabaseUnavailable
+
 FAILURES = (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
-
-class DatabaseUnavailable(Exception):
-    """Nobody answers at the database's address."""
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""What a query fails with when the server is at fault and not the query."""
 
 
 class Database:
@@ -28,8 +39,18 @@ class Database:
                         self._url, min_size=1, max_size=16, timeout=5, command_timeout=60
                     )
                 except FAILURES as error:
-                    raise DatabaseUnavailable("the database does not answer") from error
+                    raise DatabaseUnavailable("The database does not answer.") from error
             return self._pool
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """One of the pool's. Raises `DatabaseUnavailable`, also for what is done with it."""
+        pool = await self.pool()
+        try:
+            async with pool.acquire(timeout=10) as connection:
+                yield connection
+        except AWAY as error:
+            raise DatabaseUnavailable("The database does not answer.") from error
 
     async def healthy(self) -> bool:
         """True if a query is answered within two seconds. Never raises."""
