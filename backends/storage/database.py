@@ -8,6 +8,11 @@ import asyncpg
 
 from backends.errors import DatabaseUnavailable
 
+QUERY_SECONDS = 10.0
+"""The longest that a statement may take."""
+POOL_SECONDS = 5.0
+"""The longest that a connection is waited for, and that a server may take to cancel a statement."""
+
 FAILURES = (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 AWAY = (
@@ -36,7 +41,7 @@ class Database:
             if self._pool is None:
                 try:
                     self._pool = await asyncpg.create_pool(
-                        self._url, min_size=1, max_size=16, timeout=5, command_timeout=60
+                        self._url, min_size=1, max_size=16, timeout=5, command_timeout=QUERY_SECONDS
                     )
                 except FAILURES as error:
                     raise DatabaseUnavailable("The database does not answer.") from error
@@ -47,7 +52,7 @@ class Database:
         """One of the pool's. Raises `DatabaseUnavailable`, also for what is done with it."""
         pool = await self.pool()
         try:
-            async with pool.acquire(timeout=10) as connection:
+            async with pool.acquire(timeout=POOL_SECONDS) as connection:
                 yield connection
         except AWAY as error:
             raise DatabaseUnavailable("The database does not answer.") from error
