@@ -18,12 +18,13 @@ class ChatRequest(Struct):
     """One chat (or legacy completion) request.
 
     `model` is the name the caller used and the one that answers carry; the backend puts its
-    engine's own name on the way down.
+    engine's own name on the way down. `id`: the answer's; empty where the engine's will do.
     """
 
     operation: ChatOperation
     model: str
     fields: dict[str, Any]
+    id: str = ""
 
 
 class Events(Protocol):

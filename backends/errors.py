@@ -75,5 +75,9 @@ class Overloaded(CompatError):
         self.retry_after = retry_after
 
 
+class DatabaseUnavailable(CompatError):
+    """Nothing can be kept or looked up now: nobody answers at the database's address."""
+
+
 class EngineFailed(CompatError):
     """The engine broke, went away or answered with something that is no answer."""

@@ -46,7 +46,7 @@ def create_app(settings: Settings, sockets: Path, database_url: str) -> ASGIApp:
         lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,
-        request_max_body_size=None,
+        request_max_body_size=settings.limits.body_bytes,
     )
     return Recorded(Guard(router, settings))
 

@@ -14,6 +14,7 @@ from backends.errors import (
     InvalidRequest,
     MethodNotAllowed,
     RouteNotFound,
+    TooLarge,
 )
 from compat_server.openai import errors as openai
 
@@ -57,6 +58,8 @@ def as_ours(request: Request[Any, Any, Any], error: Exception) -> CompatError:
         return RouteNotFound(f"Invalid URL ({request.method} {request.scope['path']})")
     if isinstance(error, MethodNotAllowedException):
         return MethodNotAllowed(f"Not allowed to {request.method} on {request.scope['path']}.")
+    if isinstance(error, HTTPException) and error.status_code == 413:
+        return TooLarge("Maximum content size limit exceeded.")
     if isinstance(error, HTTPException) and error.status_code < 500:
         return InvalidRequest(error.detail)
     log.error("unexpected failure at %s", request.scope["path"], exc_info=error)

@@ -49,18 +49,27 @@ class Reply(Struct):
 
 
 Handler = Callable[[Call, State], Awaitable[Reply]]
+Query = Callable[[bytes, State], Awaitable[bytes]]
+"""Answers GET: from the query string to JSON."""
 
 
 class CallerLeft(Exception):
     """The caller closed the connection; there is nobody to answer."""
 
 
-def hot(paths: Sequence[str], handler: Handler) -> ASGIRouteHandler:
-    """`handler` behind POST on each of `paths`."""
+def hot(paths: Sequence[str], handler: Handler, query: Query | None = None) -> ASGIRouteHandler:
+    """`handler` behind POST on each of `paths`; `query`, where there is one, behind GET.
+
+    Litestar lets nothing else have a path on which there is a raw handler.
+    """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await relay(paths[0], handler, cast("HTTPScope", scope), receive, send)
+            scope = cast("HTTPScope", scope)
+            if query and scope["method"] == "GET":
+                await relay_query(paths[0], query, scope, send)
+            else:
+                await relay(paths[0], handler, scope, receive, send)
         except CompatError as error:
             await errors.respond(error, scope, send)
 
@@ -121,12 +130,22 @@ async def relay(
             # Here and not only in the generator: a caller who leaves at once never starts it.
             await reply.body.aclose()
         return
-    headers += [
+    await send_json(reply.body, send, headers)
+
+
+async def relay_query(operation: str, query: Query, scope: HTTPScope, send: Send) -> None:
+    record_of(scope).operation = operation
+    await send_json(await query(scope["query_string"], scope["litestar_app"].state.compat), send)
+
+
+async def send_json(body: bytes, send: Send, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+    headers = [
+        *headers,
         (b"content-type", b"application/json"),
-        (b"content-length", str(len(reply.body)).encode()),
+        (b"content-length", str(len(body)).encode()),
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body, "more_body": False})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 async def ending_in_error(events: Events, scope: Scope) -> AsyncIterator[bytes]:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from backends.capabilities import Capability
 from backends.engines import Deployment
 from backends.models import Model, folder, installed, load_catalogue
+from backends.storage.completions import Completions
 from backends.storage.database import Database
 from compat_server.config import BackendByUrl, ConfigError, Settings
 from routing.catalogue import Catalogue, Entry, entry
@@ -26,6 +27,7 @@ class State(Struct):
     settings: Settings
     dispatch: Dispatch
     database: Database
+    completions: Completions
     readiness: Readiness
     # Asking asyncio for it is a system call on Python 3.11: the hot path is handed it.
     loop: asyncio.AbstractEventLoop = msgspec.UNSET  # type: ignore[assignment]
@@ -40,7 +42,7 @@ def build(settings: Settings, sockets: Path, database_url: str) -> State:
     catalogue = Catalogue(entries, settings.aliases)
     database = Database(database_url)
     readiness = Readiness(catalogue, {"database": database.healthy})
-    return State(settings, Dispatch(catalogue), database, readiness)
+    return State(settings, Dispatch(catalogue), database, Completions(database), readiness)
 
 
 def local_models(settings: Settings) -> Iterable[Model]:

@@ -41,7 +41,7 @@ class Conformer:
         self._model = request.model
         self._legacy = request.operation == "completions"
         self._prefix = "cmpl-" if self._legacy else "chatcmpl-"
-        self._id: str | None = None
+        self._id = request.id
         self._created: int | None = None
         fields = request.fields
         self.wants_usage = bool((fields.get("stream_options") or {}).get("include_usage"))
@@ -104,10 +104,10 @@ class Conformer:
     def _envelope(self, answer: Json, kind: str) -> None:
         for name in ENGINE_FIELDS:
             answer.pop(name, None)
-        if self._id is None:
+        if self._created is None:
             theirs = answer.get("id")
             known = isinstance(theirs, str) and theirs.startswith(self._prefix)
-            self._id = theirs if known else self._prefix + uuid4().hex
+            self._id = self._id or (str(theirs) if known else self._prefix + uuid4().hex)
             self._created = answer.get("created") or int(time())
         answer["id"] = self._id
         answer["created"] = self._created

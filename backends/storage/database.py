@@ -1,14 +1,30 @@
 """The gateway's connections to PostgreSQL: a pool that opens on first use and outlives restarts."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 
+from backends.errors import DatabaseUnavailable
+
+QUERY_SECONDS = 10.0
+"""The longest that a statement may take."""
+POOL_SECONDS = 5.0
+"""The longest that a connection is waited for, and that a server may take to cancel a statement."""
+
 FAILURES = (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
-
-class DatabaseUnavailable(Exception):
-    """Nobody answers at the database's address."""
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""What a query fails with when the server is at fault and not the query."""
 
 
 class Database:
@@ -25,11 +41,21 @@ class Database:
             if self._pool is None:
                 try:
                     self._pool = await asyncpg.create_pool(
-                        self._url, min_size=1, max_size=16, timeout=5, command_timeout=60
+                        self._url, min_size=1, max_size=16, timeout=5, command_timeout=QUERY_SECONDS
                     )
                 except FAILURES as error:
-                    raise DatabaseUnavailable("the database does not answer") from error
+                    raise DatabaseUnavailable("The database does not answer.") from error
             return self._pool
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """One of the pool's. Raises `DatabaseUnavailable`, also for what is done with it."""
+        pool = await self.pool()
+        try:
+            async with pool.acquire(timeout=POOL_SECONDS) as connection:
+                yield connection
+        except AWAY as error:
+            raise DatabaseUnavailable("The database does not answer.") from error
 
     async def healthy(self) -> bool:
         """True if a query is answered within two seconds. Never raises."""

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from backends.capabilities import ChatRequest
 from backends.errors import InvalidRequest, Unsupported
 from compat_server.json_body import decode
+from compat_server.openai import storing
 from compat_server.openai.errors import invalid
 from compat_server.relay import Call, Reply
 from compat_server.state import State
@@ -132,6 +133,8 @@ async def create(call: Call, state: State) -> Reply:
     except msgspec.ValidationError as error:
         raise invalid(error, fields) from None
     check(wanted, fields)
+    if wanted.store:
+        return await storing.create(wanted.model, fields, state)
     request = ChatRequest("chat/completions", wanted.model, fields)
     if wanted.stream:
         entry, events = await state.dispatch.stream(request)

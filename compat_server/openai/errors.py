@@ -12,6 +12,7 @@ import msgspec
 
 from backends.errors import (
     CompatError,
+    DatabaseUnavailable,
     EngineFailed,
     Forbidden,
     InvalidRequest,
@@ -38,6 +39,7 @@ STATUS: list[tuple[type[CompatError], int, str, str | None]] = [
     (MethodNotAllowed, 405, "invalid_request_error", "method_not_supported"),
     (RateLimited, 429, "requests", "rate_limit_exceeded"),
     (Overloaded, 503, "server_error", None),
+    (DatabaseUnavailable, 503, "server_error", None),
     (EngineFailed, 500, "server_error", None),
     (CompatError, 500, "server_error", None),
 ]

@@ -6,9 +6,11 @@ import os
 import signal
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from backends.local import LocalProcess
+from backends.storage import database as module
 from backends.storage.database import Database, DatabaseUnavailable
 from backends.storage.postgres import EmbeddedPostgres
 
@@ -73,6 +75,37 @@ async def test_server_that_does_not_answer_at_all_is_not_healthy_within_its_time
             os.kill(pid, signal.SIGCONT)
     while not await ours.healthy():
         await asyncio.sleep(0.05)
+    await ours.close()
+
+
+async def test_query_of_a_server_that_hangs_ends_within_its_time(
+    server: LocalProcess, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "QUERY_SECONDS", 0.5)
+    monkeypatch.setattr(module, "POOL_SECONDS", 0.5)
+    ours = database(postgres)
+    async with ours.connection() as connection:
+        stopped = connection.get_server_pid()
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(10):
+            with pytest.raises(DatabaseUnavailable):
+                async with ours.connection() as connection:
+                    await connection.fetchval("select 1")
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    async with ours.connection() as connection:
+        assert await connection.fetchval("select 1") == 1
+    await ours.close()
+
+
+async def test_wrong_statement_is_not_the_servers_fault(
+    server: LocalProcess, postgres: EmbeddedPostgres
+) -> None:
+    ours = database(postgres)
+    with pytest.raises(asyncpg.UndefinedTableError):
+        async with ours.connection() as connection:
+            await connection.fetchval("select * from nowhere")
     await ours.close()
 
 

@@ -181,7 +181,7 @@ def test_unknown_model_in_the_vendors_words() -> None:
         ("GET", "/v1/nothing", 404, "unknown_url"),
         ("POST", "/nothing", 404, "unknown_url"),
         ("GET", "/", 404, "unknown_url"),
-        ("GET", "/v1/chat/completions", 405, "method_not_supported"),
+        ("DELETE", "/v1/chat/completions", 405, "method_not_supported"),
         ("PUT", "/v1/embeddings", 405, "method_not_supported"),
         ("POST", "/v1/models", 405, "method_not_supported"),
         ("GET", "/v1/models/gpt-9", 404, "model_not_found"),
