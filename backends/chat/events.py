@@ -15,6 +15,8 @@ from backends.errors import EngineFailed
 DONE = b"data: [DONE]\n\n"
 TEXT_DELTA = b'"delta":{"content":"'
 GOES_ON = b'"finish_reason":null'
+TIMINGS = b'"timings":'
+"""llama.cpp's own field, which may come with any event."""
 
 decode = msgspec.json.Decoder().decode
 encode = msgspec.json.Encoder().encode
@@ -71,6 +73,8 @@ class EventRelay:
             return None
         count = events.count(b"\n\n")
         if events.count(TEXT_DELTA) != count or events.count(GOES_ON) != count:
+            return None
+        if TIMINGS in events:
             return None
         for theirs, ours in self._swaps:
             if events.count(theirs) != count:

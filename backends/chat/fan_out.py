@@ -80,13 +80,16 @@ class FanOut:
                 if isinstance(item, Exception):
                     raise item
                 usages[index] = item.pop("usage", None) or usages[index]
+                if not last and "prompt" not in self._requests[0]:
+                    # Every choice begins in its order: the SDK's accumulator counts on it.
+                    for opening in range(len(tasks)):
+                        yield event({**item, "choices": [{"index": opening, "delta": {}}]})
                 last = item
                 for choice in item["choices"]:
                     choice["index"] = index
                 if item["choices"]:
-                    yield b"data: " + encode(item) + b"\n\n"
-            usage = {**last, "choices": [], "usage": self._summed(usages)}
-            yield b"data: " + encode(usage) + b"\n\n" + DONE
+                    yield event(item)
+            yield event({**last, "choices": [], "usage": self._summed(usages)}) + DONE
         finally:
             for task in tasks:
                 task.cancel()
@@ -103,3 +106,7 @@ class FanOut:
             "completion_tokens": sum(u.get("completion_tokens", 0) for u in usages),
             "prompt_tokens_details": {"cached_tokens": cached},
         }
+
+
+def event(chunk: Json) -> bytes:
+    return b"data: " + encode(chunk) + b"\n\n"

@@ -5,14 +5,12 @@ https://platform.openai.com/docs/api-reference/chat/create
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
 from backends.capabilities import ChatRequest
 from backends.errors import InvalidRequest, Unsupported
-from compat_server.json_body import decode
 from compat_server.openai import storing
-from compat_server.openai.errors import invalid
+from compat_server.openai.body import read
 from compat_server.relay import Call, Reply
 from compat_server.state import State
 
@@ -125,13 +123,7 @@ class ChatCompletionRequest(Struct):
 
 async def create(call: Call, state: State) -> Reply:
     """The whole answer, or its events."""
-    fields = decode(call.body, depth=state.settings.limits.json_depth)
-    if call.model:
-        fields["model"] = call.model
-    try:
-        wanted = msgspec.convert(fields, ChatCompletionRequest)
-    except msgspec.ValidationError as error:
-        raise invalid(error, fields) from None
+    wanted, fields = read(call, state, ChatCompletionRequest)
     check(wanted, fields)
     if wanted.store:
         return await storing.create(wanted.model, fields, state)

@@ -5,14 +5,12 @@ https://platform.openai.com/docs/api-reference/completions/create
 
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct
 
 from backends.capabilities import ChatRequest
 from backends.errors import InvalidRequest
-from compat_server.json_body import decode
+from compat_server.openai.body import read
 from compat_server.openai.chat import LogitBias, Penalty, Stop, StreamOptions
-from compat_server.openai.errors import invalid
 from compat_server.relay import Call, Reply
 from compat_server.state import State
 
@@ -43,13 +41,7 @@ class CompletionRequest(Struct):
 
 async def create(call: Call, state: State) -> Reply:
     """The whole answer, or its events."""
-    fields = decode(call.body, depth=state.settings.limits.json_depth)
-    if call.model:
-        fields["model"] = call.model
-    try:
-        wanted = msgspec.convert(fields, CompletionRequest)
-    except msgspec.ValidationError as error:
-        raise invalid(error, fields) from None
+    wanted, fields = read(call, state, CompletionRequest)
     if wanted.stream_options and not wanted.stream:
         raise InvalidRequest(
             "The 'stream_options' parameter is only allowed when 'stream' is enabled.",

@@ -13,8 +13,7 @@ from msgspec import Meta, Struct
 
 from backends.capabilities import Embedded, EmbedRequest
 from backends.errors import InvalidRequest
-from compat_server.json_body import decode
-from compat_server.openai.errors import invalid
+from compat_server.openai.body import read
 from compat_server.relay import Call, Reply
 from compat_server.state import State
 from routing.aliases import STANDINS, undated
@@ -27,7 +26,7 @@ class EmbeddingRequest(Struct):
     model: Annotated[str, Meta(min_length=1)]
     input: str | list[str | int | list[int]]
     dimensions: Annotated[int, Meta(ge=1)] | None = None
-    encoding_format: Literal["float", "base64"] = "float"
+    encoding_format: Literal["float", "base64"] | None = None
 
 
 class Embedding(Struct):
@@ -52,15 +51,7 @@ encode = msgspec.json.Encoder().encode
 
 
 async def create(call: Call, state: State) -> Reply:
-    fields = decode(call.body, depth=state.settings.limits.json_depth)
-    if call.model:
-        fields["model"] = call.model
-    if fields.get("encoding_format", "") is None:
-        del fields["encoding_format"]
-    try:
-        wanted = msgspec.convert(fields, EmbeddingRequest)
-    except msgspec.ValidationError as error:
-        raise invalid(error, fields) from None
+    wanted, _ = read(call, state, EmbeddingRequest)
     # Tokens sent to a vendor's model are the vendor's, whichever model stands in for it here.
     vendors = STANDINS.get(undated(wanted.model)) == "embedding"
     vocabulary = VENDORS_VOCABULARY if vendors else ""

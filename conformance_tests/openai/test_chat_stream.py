@@ -56,6 +56,16 @@ def test_usage_comes_last(client: OpenAI) -> None:
     assert last.usage.total_tokens == last.usage.prompt_tokens + 5
 
 
+def test_choices_begin_in_their_order(client: OpenAI) -> None:
+    """The SDK's accumulator fails on any other order."""
+    chunks = list(
+        client.chat.completions.create(model=MODEL, messages=COUNT, n=4, max_tokens=3, stream=True)
+    )
+    began = [c.choices[0].index for c in chunks if c.choices[0].delta.role]
+    assert began == [0, 1, 2, 3]
+    assert [c.choices[0].index for c in chunks[:4]] == began
+
+
 def test_n(client: OpenAI) -> None:
     *chunks, last = client.chat.completions.create(
         model=MODEL,

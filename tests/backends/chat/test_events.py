@@ -51,6 +51,16 @@ async def test_plain_stream_keeps_its_text_and_takes_our_model_name() -> None:
     assert out.count(DONE) == 1
 
 
+async def test_timings_of_llama_cpp_in_a_text_event_do_not_get_through() -> None:
+    pieces = list(text_stream("Hello", " world"))
+    pieces[1:1] = [
+        piece.replace(b'{"', b'{"timings":{"predicted_n":1},"', 1) for piece in pieces[1:2]
+    ]
+    out = await relayed(pieces)
+    assert b"timings" not in out
+    assert text_of(out) == "HelloHello world"
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 100_000])
 @pytest.mark.parametrize("crlf", [False, True])
 async def test_stream_cut_anywhere_is_the_same_stream(size: int, crlf: bool) -> None:
