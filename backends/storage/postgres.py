@@ -110,10 +110,13 @@ class EmbeddedPostgres:
         pid_file = self._data / "postmaster.pid"
         with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):
             left = psutil.Process(int(pid_file.read_text().splitlines()[0]))
-            # After a crash the number may belong to any other process.
             if str(self._data) in left.cmdline():
                 left.send_signal(signal.SIGINT)
                 left.wait(SHUTDOWN_SECONDS)
+            else:
+                # After a crash the number may belong to any process by now; were it one of this
+                # user's, PostgreSQL would take it for its own and never start again.
+                pid_file.unlink()
 
     def _in_child(self) -> None:
         if self._owner:
