@@ -33,7 +33,7 @@ conformance: $(VENV)/installed-dev ## The official SDKs against a live server; w
 	$(BIN)/python -m conformance_tests.coverage $(ARGS)
 
 lock: ## Resolve the dependencies anew into constraints.txt
-	uv pip compile --universal --python-version 3.11 --all-extras --upgrade --no-emit-index-url \
+	uv pip compile --universal --python-version 3.11 --all-extras --upgrade \
 	  --no-header --no-annotate pyproject.toml -o constraints.txt
 
 clean: ## Remove the environment and caches; models and state stay
