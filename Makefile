@@ -13,6 +13,7 @@ serve: $(VENV)/installed ## Fetch what is missing, start everything, print how t
 	@exec $(BIN)/compat-server serve
 
 test: $(VENV)/installed-dev ## Every test, against real engines, PostgreSQL and SDKs
+	@$(BIN)/compat-server pull --defaults
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/installed-dev ## ruff, mypy, import rules, names of installed packages

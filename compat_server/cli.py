@@ -28,14 +28,17 @@ def serve() -> None:
 
 @cli.command()
 @click.argument("models", nargs=-1)
+@click.option("--defaults", is_flag=True, help="What `serve` would fetch.")
 @click.option("--all", "everything", is_flag=True, help="Every model of the catalogue.")
-def pull(models: tuple[str, ...], everything: bool) -> None:
+def pull(models: tuple[str, ...], defaults: bool, everything: bool) -> None:
     """Fetch MODELS; without any, say which there are and what each is good for."""
     from compat_server import pull as pulling
     from compat_server.config import load
 
     settings = load()
-    if everything or models:
+    if defaults:
+        pulling.missing_defaults(settings)
+    elif everything or models:
         pulling.fetch(settings, models)
     else:
         pulling.offer(settings)

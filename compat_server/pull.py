@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
+import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -12,7 +13,6 @@ from rich.progress import (
     TextColumn,
     TransferSpeedColumn,
 )
-from rich.table import Table
 
 from backends import fetch as fetching
 from backends import models as catalogue
@@ -76,14 +76,13 @@ def reporting(model: Model) -> Iterator[Report]:
 
 def offer(settings: Settings) -> None:
     """Every model of the catalogue, with what it is good for and what it costs to have."""
-    table = Table("model", "for", "MB", "memory MB", "licence", "here", "what it is good for")
-    known = catalogue.load_catalogue()
-    for model in known.values():
-        here = "yes" if catalogue.is_installed(model, settings.models_dir) else ""
-        size, memory = f"{model.size / 1e6:.0f}", str(model.memory_mb)
-        table.add_row(model.id, model.capability, size, memory, model.licence, here, model.summary)
-    Console().print(table)
-    Console().print("Fetch one with `compat-server pull MODEL`; the next start serves it.")
+    for model in catalogue.load_catalogue().values():
+        here = ", installed" if catalogue.is_installed(model, settings.models_dir) else ""
+        click.secho(f"{model.id} ({model.capability}{here})", bold=True)
+        memory = f", {model.memory_mb} MB of memory" if model.memory_mb else ""
+        click.echo(f"  {model.summary}")
+        click.echo(f"  {model.size / 1e6:.0f} MB on disk{memory}, {model.licence}")
+    click.echo("Fetch one with `compat-server pull MODEL`; the next start serves it.")
 
 
 def remove(settings: Settings, names: Iterable[str]) -> None:
