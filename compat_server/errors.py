@@ -16,6 +16,7 @@ from backends.errors import (
     RouteNotFound,
     TooLarge,
 )
+from compat_server.json_response import send_json
 from compat_server.openai import errors as openai
 
 log = logging.getLogger(__name__)
@@ -29,13 +30,7 @@ def dialect(scope: Scope) -> ModuleType:
 async def respond(error: CompatError, scope: Scope, send: Send) -> None:
     """Sends the error as a whole response."""
     status, headers, body = dialect(scope).render(error)
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        *headers,
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    await send_json(send, status, body, headers)
 
 
 def event(error: CompatError, scope: Scope) -> bytes:

@@ -29,18 +29,17 @@ def missing_defaults(settings: Settings) -> None:
         wanted = [model for model in known.values() if model.default]
     else:
         wanted = chosen(known, settings.models)
-    install(settings, wanted)
+    install(settings, known, wanted)
 
 
 def fetch(settings: Settings, names: Iterable[str]) -> None:
     """Installs the models named, or all if none is. Raises `ModelError`."""
     known = catalogue.load_catalogue()
-    install(settings, chosen(known, names) or list(known.values()))
+    install(settings, known, chosen(known, names) or list(known.values()))
 
 
-def install(settings: Settings, models: Collection[Model]) -> None:
+def install(settings: Settings, known: dict[str, Model], models: Collection[Model]) -> None:
     """With what they need. Raises `ModelError`."""
-    known = catalogue.load_catalogue()
     wanted = {model.id: model for model in models}
     wanted |= {name: known[name] for model in models for name in model.needs}
     missing = [m for m in wanted.values() if not catalogue.is_installed(m, settings.models_dir)]

@@ -25,6 +25,7 @@ from backends.errors import (
     TooLarge,
 )
 from compat_server import errors
+from compat_server.json_response import send_json
 from compat_server.record import LEFT, record_of
 from compat_server.sse import FramedEvents
 from compat_server.state import State
@@ -83,13 +84,13 @@ def hot_by_model(prefix: str, handlers: Mapping[str, Handler]) -> ASGIRouteHandl
     """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        scope = cast("HTTPScope", scope)
         path = scope["raw_path"].decode("ascii", "replace")
         model, _, rest = path.partition(prefix + "/")[2].partition("/")
         try:
             handler = handlers.get("/" + rest)
             if handler is None:
-                raise RouteNotFound(f"Invalid URL ({cast('HTTPScope', scope)['method']} {path})")
-            scope = cast("HTTPScope", scope)
+                raise RouteNotFound(f"Invalid URL ({scope['method']} {path})")
             await relay(f"{prefix}/*/{rest}", handler, scope, receive, send, unquote(model))
         except CompatError as error:
             await errors.respond(error, scope, send)
@@ -130,22 +131,13 @@ async def relay(
             # Here and not only in the generator: a caller who leaves at once never starts it.
             await reply.body.aclose()
         return
-    await send_json(reply.body, send, headers)
+    await send_json(send, 200, reply.body, headers)
 
 
 async def relay_query(operation: str, query: Query, scope: HTTPScope, send: Send) -> None:
     record_of(scope).operation = operation
-    await send_json(await query(scope["query_string"], scope["litestar_app"].state.compat), send)
-
-
-async def send_json(body: bytes, send: Send, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
-    headers = [
-        *headers,
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-    ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    state: State = scope["litestar_app"].state.compat
+    await send_json(send, 200, await query(scope["query_string"], state))
 
 
 async def ending_in_error(events: Events, scope: Scope) -> AsyncIterator[bytes]:

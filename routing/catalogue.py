@@ -1,7 +1,6 @@
 """Every model a caller can ask for: local ones, backends by URL, and aliases of either."""
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
 from msgspec import Struct
 
@@ -9,8 +8,6 @@ from backends.capabilities import Capability
 from backends.engines import Backend, Deployment, connect
 from backends.errors import InvalidRequest, ModelNotFound
 from routing.aliases import STANDINS, Standin, undated
-
-Tier = Literal[1, 2, 3]
 
 
 class Entry(Struct, kw_only=True):
@@ -24,7 +21,6 @@ class Entry(Struct, kw_only=True):
     context: int
     quality: int
     backend: Backend
-    tier: Tier = 1
     local: bool = True
 
 

@@ -94,7 +94,7 @@ class EventRelay:
                     out += DONE
                 break
             for chunk in self._conformed(decode_chunk(data)):
-                out += b"data: " + encode(chunk) + b"\n\n"
+                out += event(chunk)
         return bytes(out)
 
     def _conformed(self, chunk: Json) -> list[Json]:
@@ -128,6 +128,10 @@ async def frames(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         else:
             yield data[:end]
             rest = data[end:]
+
+
+def event(chunk: Json) -> bytes:
+    return b"data: " + encode(chunk) + b"\n\n"
 
 
 def payloads(events: bytes) -> list[bytes]:

@@ -8,7 +8,7 @@ and the vendor's order; the engine's prompt cache keeps the repeated prompt chea
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from backends.chat.events import DONE, decode_chunk, encode, frames, payloads
+from backends.chat.events import DONE, decode_chunk, event, frames, payloads
 from backends.chat.specification import Json
 
 Ask = Callable[[Json], Awaitable[Json]]
@@ -106,7 +106,3 @@ class FanOut:
             "completion_tokens": sum(u.get("completion_tokens", 0) for u in usages),
             "prompt_tokens_details": {"cached_tokens": cached},
         }
-
-
-def event(chunk: Json) -> bytes:
-    return b"data: " + encode(chunk) + b"\n\n"

@@ -1,6 +1,6 @@
 """llama.cpp, as `llama_cpp_engine.py` serves it: OpenAI's API with peculiarities.
 
-Needs a GGUF file. Runs on any CPU; 0.2 to 2 GB of memory for the models of the catalogue.
+Needs a GGUF file. Runs on any CPU; 0.9 to 2.7 GB of memory for the models of the catalogue.
 What it gets wrong and is mended here: it ignores `tool_choice`, and `tools` where the template has
 none; it writes calls as text; it takes fields of its own that callers have no business with; its
 usage counts one choice (see `fan_out.py`); `echo` and `best_of` are not there.
@@ -15,6 +15,7 @@ from backends.chat.fan_out import FanOut
 from backends.chat.openai_compatible import (
     EventStream,
     OpenAICompatible,
+    conformed,
     none_but_answers,
 )
 from backends.chat.specification import Conformer, Json
@@ -56,10 +57,7 @@ class LlamaCpp(OpenAICompatible):
             return await self._echoed(request, one, decode(body))
 
         with none_but_answers(), naming_the_tool(steps):
-            whole = await FanOut(fields).whole(ask)
-            for step in steps:
-                whole = step.answer(whole)
-            return encode(Conformer(request).answer(whole))
+            return conformed(request, await FanOut(fields).whole(ask), steps)
 
     async def stream(self, request: ChatRequest) -> Events:
         fields, steps = self.prepare(request)

@@ -11,7 +11,7 @@ import msgspec
 
 from backends.capabilities import ChatRequest, Events
 from backends.chat.events import EventRelay, Step, decode, encode
-from backends.chat.specification import Conformer
+from backends.chat.specification import Conformer, Json
 from backends.errors import EngineFailed
 from backends.refusals import refusal
 from backends.transport import Answer, Transport
@@ -34,10 +34,7 @@ class OpenAICompatible:
         async with answer:
             body = await answer.read()
         with none_but_answers():
-            whole = decode(body)
-            for step in steps:
-                whole = step.answer(whole)
-            return encode(Conformer(request).answer(whole))
+            return conformed(request, decode(body), steps)
 
     async def stream(self, request: ChatRequest) -> Events:
         fields, steps = self.prepare(request)
@@ -77,6 +74,13 @@ class EventStream:
 
     async def aclose(self) -> None:
         await self._close()
+
+
+def conformed(request: ChatRequest, whole: Json, steps: Sequence[Step]) -> bytes:
+    """An engine's whole answer as the vendor would send it."""
+    for step in steps:
+        whole = step.answer(whole)
+    return encode(Conformer(request).answer(whole))
 
 
 @contextmanager

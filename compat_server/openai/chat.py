@@ -11,6 +11,7 @@ from backends.capabilities import ChatRequest
 from backends.errors import InvalidRequest, Unsupported
 from compat_server.openai import storing
 from compat_server.openai.body import read
+from compat_server.openai.errors import missing_parameter
 from compat_server.relay import Call, Reply
 from compat_server.state import State
 
@@ -127,8 +128,12 @@ async def create(call: Call, state: State) -> Reply:
     check(wanted, fields)
     if wanted.store:
         return await storing.create(wanted.model, fields, state)
-    request = ChatRequest("chat/completions", wanted.model, fields)
-    if wanted.stream:
+    return await answered(ChatRequest("chat/completions", wanted.model, fields), state)
+
+
+async def answered(request: ChatRequest, state: State) -> Reply:
+    """Whole or streamed, as asked for."""
+    if request.fields.get("stream"):
         entry, events = await state.dispatch.stream(request)
         return Reply(events, entry)
     entry, body = await state.dispatch.complete(request)
@@ -142,11 +147,7 @@ def check(wanted: ChatCompletionRequest, fields: dict[str, Any]) -> None:
             raise Unsupported(f"Unsupported parameter: '{name}'. {reason}", param=name)
     if wanted.modalities and set(wanted.modalities) - {"text"}:
         raise Unsupported("Only 'text' is offered in 'modalities'.", param="modalities")
-    if wanted.stream_options and not wanted.stream:
-        raise InvalidRequest(
-            "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
-            param="stream_options",
-        )
+    check_stream_options(wanted.stream, wanted.stream_options)
     if wanted.top_logprobs is not None and not wanted.logprobs:
         raise InvalidRequest(
             "Invalid value: 'top_logprobs' may only be set when 'logprobs' is true.",
@@ -163,6 +164,14 @@ def check(wanted: ChatCompletionRequest, fields: dict[str, Any]) -> None:
     ):
         missing = "response_format.json_schema" + (".schema" if form.json_schema else "")
         raise missing_parameter(missing)
+
+
+def check_stream_options(stream: bool | None, options: StreamOptions | None) -> None:
+    if options and not stream:
+        raise InvalidRequest(
+            "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
+            param="stream_options",
+        )
 
 
 def check_message(message: Message, where: str) -> None:
@@ -227,9 +236,3 @@ def check_tools(wanted: ChatCompletionRequest) -> None:
                 f"Tool choice '{choice.function.name}' not found in 'tools' parameter.",
                 param="tool_choice",
             )
-
-
-def missing_parameter(name: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"Missing required parameter: '{name}'.", param=name, code="missing_required_parameter"
-    )

@@ -10,7 +10,14 @@ from msgspec import Meta, Struct
 from backends.capabilities import ChatRequest
 from backends.errors import InvalidRequest
 from compat_server.openai.body import read
-from compat_server.openai.chat import LogitBias, Penalty, Stop, StreamOptions
+from compat_server.openai.chat import (
+    LogitBias,
+    Penalty,
+    Stop,
+    StreamOptions,
+    answered,
+    check_stream_options,
+)
 from compat_server.relay import Call, Reply
 from compat_server.state import State
 
@@ -42,19 +49,10 @@ class CompletionRequest(Struct):
 async def create(call: Call, state: State) -> Reply:
     """The whole answer, or its events."""
     wanted, fields = read(call, state, CompletionRequest)
-    if wanted.stream_options and not wanted.stream:
-        raise InvalidRequest(
-            "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
-            param="stream_options",
-        )
+    check_stream_options(wanted.stream, wanted.stream_options)
     if isinstance(wanted.prompt, list):
         check_prompts(wanted.prompt)
-    request = ChatRequest("completions", wanted.model, fields)
-    if wanted.stream:
-        entry, events = await state.dispatch.stream(request)
-        return Reply(events, entry)
-    entry, body = await state.dispatch.complete(request)
-    return Reply(body, entry)
+    return await answered(ChatRequest("completions", wanted.model, fields), state)
 
 
 def check_prompts(prompts: list[str | int | list[int]]) -> None:

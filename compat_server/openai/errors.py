@@ -94,11 +94,7 @@ def invalid(error: msgspec.ValidationError, fields: Any) -> InvalidRequest:
     param = path.removeprefix(".").partition("[...]")[0]
     if match := MISSING.match(text):
         param = f"{param}.{match[1]}" if param else match[1]
-        return InvalidRequest(
-            f"Missing required parameter: '{param}'.",
-            param=param,
-            code="missing_required_parameter",
-        )
+        return missing_parameter(param)
     if match := WRONG_TYPE.match(text):
         wanted = " or ".join(
             dict.fromkeys(NAMES.get(n, n) for n in match[1].split(" | ") if n != "null")
@@ -148,6 +144,12 @@ def invalid(error: msgspec.ValidationError, fields: Any) -> InvalidRequest:
     if match := ENUM.match(text):
         return InvalidRequest(f"Invalid value: '{match[1]}'.", param=param, code="invalid_value")
     return InvalidRequest(f"Invalid '{param}': {text}.", param=param or None, code="invalid_value")
+
+
+def missing_parameter(param: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
+    )
 
 
 def beyond(value: Any, sign: str, limit: float) -> bool:

@@ -12,8 +12,9 @@ from litestar.datastructures import State as LitestarState
 from litestar.params import FromPath
 from msgspec import Struct, field
 
-from backends.errors import InvalidRequest, NotFound
+from backends.errors import NotFound
 from compat_server.json_body import decode
+from compat_server.openai.errors import missing_parameter
 from compat_server.openai.metadata import checked
 from compat_server.openai.models import PREFIXES, ours
 from compat_server.openai.pages import Page, Paging, asked, page
@@ -67,11 +68,7 @@ async def update_completion(
     completions, limits = ours(state).completions, ours(state).settings.limits
     fields = decode(await request.body(), depth=limits.json_depth)
     if "metadata" not in fields:
-        raise InvalidRequest(
-            "Missing required parameter: 'metadata'.",
-            param="metadata",
-            code="missing_required_parameter",
-        )
+        raise missing_parameter("metadata")
     metadata = checked(fields["metadata"])
     known = completions.is_id(completion_id)
     found = await completions.set_metadata(completion_id, metadata) if known else None
